@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# The front door. The work is in scripts/; every step is skipped when its
+# result is current, and all results are under build/.
+
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+SHARE ?=
+K ?=
+
+.PHONY: help demo shell check lint check-unit check-system roots qemu images \
+        clean distclean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' \
+	    $(MAKEFILE_LIST)
+
+demo: qemu images ## real Xen, emulated: a guest shares a directory (SHARE=dir)
+	@scripts/machine demo $(SHARE)
+
+shell: qemu images ## the same, with the guest's console for you (SHARE=dir)
+	@scripts/machine shell $(SHARE)
+
+check: ## all tests: lint, unit, system
+	@scripts/check
+
+lint: qemu ## checkpatch, gcc, clang, shellcheck on our own sources
+	@scripts/lint
+
+check-unit: roots ## unit tests, with sanitizers
+	@scripts/check-unit
+
+check-system: qemu images ## guests on real Xen, emulated (K=pytest expression)
+	@scripts/machine check-system $(K)
+
+roots: ## the Debian 13 roots in which everything happens
+	@scripts/roots
+
+qemu: roots ## build/qemu-system-i386 (QEMU_SRC=tree: from your own source)
+	@scripts/qemu
+
+images: roots ## what the test machine boots
+	@scripts/images
+
+clean: ## remove what was built, keep the roots and QEMU's source
+	@find build -mindepth 1 -maxdepth 1 ! -name cache -exec rm -rf {} +
+	@rm -rf build/cache/qemu-build*
+
+distclean: ## remove everything that was made
+	@rm -rf build

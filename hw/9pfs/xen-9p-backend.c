@@ -1,0 +1,387 @@
+/*
+ * Xen 9P backend: the glue
+ *
+ * Xenbus handshake, configuration, and the life of a session, on QEMU's
+ * legacy backend framework. What travels over the rings is the transport's
+ * business (xen-9p-flex.c). Implements "Xenstore" and "State Machine" of
+ * Xen's docs/misc/9pfs.pandoc.
+ *
+ * Copyright (c) 2026 The xen-9pfs authors
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qemu/error-report.h"
+#include "qemu/main-loop.h"
+#include "fsdev/qemu-fsdev.h"
+#include "hw/9pfs/xen-9p-config.h"
+#include "hw/9pfs/xen-9p-ring.h"
+#include "hw/9pfs/xen-9pfs.h"
+#include "trace.h"
+
+/* How long a close may hold the main loop for requests still running. */
+#define DRAIN_MS            200
+
+/* What one device may write to the log: a guest can cause errors at will. */
+#define LOG_LINES           10
+#define LOG_PERIOD_MS       (60 * 1000)
+
+struct Xen9pfsDevice {
+    XenLegacyDevice xendev;     /* must be first: the framework allocates */
+    const Xen9pfsTransport *transport;
+    Xen9pfsSession *session;    /* from init() to disconnect(), or NULL */
+    int64_t log_start;
+    unsigned log_lines;
+};
+
+static Xen9pfsDevice *device_of(XenLegacyDevice *xendev)
+{
+    return container_of(xendev, Xen9pfsDevice, xendev);
+}
+
+/* ---- Errors ---- */
+
+/* False where the toolstack has removed the device: then write nothing. */
+static bool device_exists(Xen9pfsDevice *dev)
+{
+    g_autofree char *state = xenstore_read_be_str(&dev->xendev, "state");
+
+    return state != NULL;
+}
+
+static bool log_allowed(Xen9pfsDevice *dev)
+{
+    int64_t now = qemu_clock_get_ms(QEMU_CLOCK_REALTIME);
+
+    if (dev->log_lines == 0 || now - dev->log_start > LOG_PERIOD_MS) {
+        dev->log_start = now;
+        dev->log_lines = 0;
+    }
+    return dev->log_lines++ < LOG_LINES;
+}
+
+/*
+ * Tell the operator: one line in QEMU's log, and the error node that xenbus
+ * keeps for a backend, in the form that Linux's backends give it.
+ */
+static void device_report(Xen9pfsDevice *dev, const Error *err)
+{
+    XenLegacyDevice *xendev = &dev->xendev;
+    const char *why = error_get_pretty(err);
+    g_autofree char *base = g_strdup_printf("error/%s", xendev->be);
+    g_autofree char *value = g_strdup_printf("%d %s", EINVAL, why);
+
+    trace_xen_9pfs_error(xendev->name, why);
+    if (log_allowed(dev)) {
+        error_report("xen %s of domain %d: %s%s", xendev->name, xendev->dom,
+                     why, dev->log_lines == LOG_LINES ?
+                     " (further errors are not logged for a while)" : "");
+    }
+    if (device_exists(dev)) {
+        xenstore_write_str(base, "error", value);
+    }
+}
+
+static void device_clear_error(Xen9pfsDevice *dev)
+{
+    XenLegacyDevice *xendev = &dev->xendev;
+    g_autofree char *domain = g_strdup_printf("error/backend/%s/%d",
+                                              xendev->type, xendev->dom);
+    g_autofree char *base = g_strdup_printf("error/%s", xendev->be);
+    g_autofree char *old = xenstore_read_str(base, "error");
+    unsigned int others;
+    char **names;
+
+    if (!old) {
+        return;
+    }
+    qemu_xen_xs_destroy(xenstore, XBT_NULL, base);
+    names = qemu_xen_xs_directory(xenstore, XBT_NULL, domain, &others);
+    if (names && others == 0) {
+        qemu_xen_xs_destroy(xenstore, XBT_NULL, domain);
+    }
+    free(names);
+}
+
+/* ---- Session ---- */
+
+static void device_fail(Xen9pfsDevice *dev, const Error *err);
+
+/* Requests are done: nothing but the memory is left. */
+static void session_free(Xen9pfsSession *session)
+{
+    V9fsState *s = &session->state;
+
+    if (session->transport) {
+        session->transport->disconnect(session);
+    }
+    if (s->transport) {
+        v9fs_reset(s);
+        v9fs_device_unrealize_common(s);
+    }
+    if (session->fsdev_id) {
+        qemu_fsdev_remove(session->fsdev_id);
+    }
+    qemu_bh_delete(session->bh);
+    error_free(session->failure);
+    g_free(s->fsconf.tag);
+    g_free(session->fsdev_id);
+    g_free(session->name);
+    g_free(session);
+}
+
+static void drain_timeout(void *opaque)
+{
+    *(bool *)opaque = true;
+}
+
+/* Wait for the requests in flight, but not for ever. */
+static bool session_drain(Xen9pfsSession *session)
+{
+    V9fsState *s = &session->state;
+    AioContext *ctx = qemu_get_aio_context();
+    bool timeout = false;
+    QEMUTimer timer;
+
+    if (QLIST_EMPTY(&s->active_list)) {
+        return true;
+    }
+    aio_timer_init(ctx, &timer, QEMU_CLOCK_REALTIME, SCALE_MS,
+                   drain_timeout, &timeout);
+    timer_mod(&timer, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + DRAIN_MS);
+    while (!QLIST_EMPTY(&s->active_list) && !timeout) {
+        aio_poll(ctx, true);
+    }
+    timer_del(&timer);
+    return QLIST_EMPTY(&s->active_list);
+}
+
+/* End the device's session, if it has one. */
+static void session_close(Xen9pfsDevice *dev)
+{
+    Xen9pfsSession *session = dev->session;
+
+    if (!session) {
+        return;
+    }
+    trace_xen_9pfs_disconnect(session->name, session->failure ?
+                              error_get_pretty(session->failure) : "closed");
+    /* The bottom half has nothing to do while the device is being left. */
+    dev->session = NULL;
+    if (session->connection) {
+        session->transport->quiesce(session);
+    }
+    if (session_drain(session)) {
+        session_free(session);
+        return;
+    }
+    warn_report("%s: closed while the host file system is busy with its "
+                "requests, its memory stays mapped until they end",
+                session->name);
+    session->dev = NULL;
+    qemu_bh_schedule(session->bh);
+}
+
+void xen_9pfs_session_drained(Xen9pfsSession *session)
+{
+    if (!session->dev) {
+        qemu_bh_schedule(session->bh);
+    }
+}
+
+void xen_9pfs_session_fail(Xen9pfsSession *session, Error *err)
+{
+    if (session->failure) {
+        error_free(err);
+        return;
+    }
+    session->failure = err;
+    qemu_bh_schedule(session->bh);
+}
+
+static void session_bh(void *opaque)
+{
+    Xen9pfsSession *session = opaque;
+    Xen9pfsDevice *dev = session->dev;
+
+    if (!dev) {
+        if (QLIST_EMPTY(&session->state.active_list)) {
+            session_free(session);
+        }
+    } else if (dev->session == session) {
+        device_fail(dev, session->failure);
+    }
+}
+
+/*
+ * Everything that can be done before there is a frontend: check the
+ * configuration, open the share.
+ */
+static Xen9pfsSession *session_open(Xen9pfsDevice *dev, Error **errp)
+{
+    XenLegacyDevice *xendev = &dev->xendev;
+    Xen9pfsSession *session = g_new0(Xen9pfsSession, 1);
+    V9fsState *s = &session->state;
+
+    session->dev = dev;
+    session->transport = dev->transport;
+    session->domid = xendev->dom;
+    session->name = g_strdup_printf("xen %s of domain %d", xendev->name,
+                                    xendev->dom);
+    session->bh = qemu_bh_new(session_bh, session);
+    s->fsconf.tag = xen_9pfs_config_tag(xendev, errp);
+    if (s->fsconf.tag) {
+        session->fsdev_id = xen_9pfs_config_fsdev(xendev, errp);
+    }
+    s->fsconf.fsdev_id = session->fsdev_id;
+    if (!session->fsdev_id ||
+        v9fs_device_realize_common(s, &session->transport->ops, errp)) {
+        session_free(session);
+        return NULL;
+    }
+    return session;
+}
+
+/* ---- Device: what the framework calls ---- */
+
+static void device_fail(Xen9pfsDevice *dev, const Error *err)
+{
+    device_report(dev, err);
+    session_close(dev);
+    if (device_exists(dev)) {
+        xen_be_set_state(&dev->xendev, XenbusStateClosing);
+    }
+}
+
+static void device_alloc(XenLegacyDevice *xendev)
+{
+    trace_xen_9pfs_alloc(xendev->name);
+    device_of(xendev)->transport = &xen_9pfs_flex_transport;
+}
+
+/* Initialising -> InitWait */
+static int device_init(XenLegacyDevice *xendev)
+{
+    Xen9pfsDevice *dev = device_of(xendev);
+    Error *err = NULL;
+
+    session_close(dev);
+    dev->session = session_open(dev, &err);
+    if (dev->session &&
+        (xenstore_write_be_str(xendev, "versions", "1") < 0 ||
+         xenstore_write_be_int(xendev, "max-rings", XEN_9PFS_MAX_RINGS) < 0 ||
+         xenstore_write_be_int(xendev, "max-ring-page-order",
+                               XEN_9P_RING_ORDER_MAX) < 0)) {
+        error_setg(&err, "%s: cannot write to xenstore", xendev->be);
+    }
+    if (err) {
+        device_fail(dev, err);
+        error_free(err);
+        return -1;
+    }
+    device_clear_error(dev);
+    trace_xen_9pfs_init(xendev->name, dev->session->state.ctx.fs_root,
+                        dev->session->state.tag);
+    return 0;
+}
+
+/* InitWait -> Connected. A failure leads to Closing instead. */
+static int device_connect(XenLegacyDevice *xendev)
+{
+    Xen9pfsDevice *dev = device_of(xendev);
+    Xen9pfsRingConf conf[XEN_9PFS_MAX_RINGS];
+    Error *err = NULL;
+    int num;
+
+    if (dev->session->connection) {
+        return 0;
+    }
+    num = xen_9pfs_config_rings(xendev, conf, &err);
+    if (num > 0) {
+        dev->transport->connect(dev->session, conf, num, &err);
+    }
+    if (err) {
+        device_fail(dev, err);
+        error_free(err);
+        return -1;
+    }
+    trace_xen_9pfs_connect(xendev->name, num);
+    return 0;
+}
+
+static void device_disconnect(XenLegacyDevice *xendev)
+{
+    session_close(device_of(xendev));
+}
+
+static int device_free(XenLegacyDevice *xendev)
+{
+    Xen9pfsDevice *dev = device_of(xendev);
+
+    session_close(dev);
+    device_clear_error(dev);
+    trace_xen_9pfs_free(xendev->name);
+    return 0;
+}
+
+/*
+ * What the framework's state machine leaves out. It runs right after this,
+ * with the states as they are left here.
+ */
+static void device_frontend_changed(XenLegacyDevice *xendev, const char *node)
+{
+    Xen9pfsDevice *dev = device_of(xendev);
+
+    if (!g_str_equal(node, "state")) {
+        return;
+    }
+    switch (xendev->fe_state) {
+    case XenbusStateInitialised:
+    case XenbusStateConnected:
+        /*
+         * The framework would do this as well, but it logs each failure,
+         * and a guest can fail as often as it likes.
+         */
+        if (xendev->be_state == XenbusStateInitWait && dev->session) {
+            device_connect(xendev);
+        }
+        break;
+    case XenbusStateInitialising:
+        /* A new frontend whose predecessor did not say goodbye: kexec. */
+        if (xendev->be_state == XenbusStateConnected ||
+            xendev->be_state == XenbusStateClosing) {
+            session_close(dev);
+            xen_be_set_state(xendev, XenbusStateClosed);
+        }
+        break;
+    case XenbusStateUnknown:
+        /* Removed, and soon the backend's too: then write nothing there. */
+        session_close(dev);
+        if (!device_exists(dev)) {
+            xendev->be_state = XenbusStateClosed;
+        } else if (xendev->be_state != XenbusStateClosed) {
+            xen_be_set_state(xendev, XenbusStateClosed);
+        }
+        break;
+    default:
+        break;
+    }
+}
+
+static const struct XenDevOps xen_9pfs_ops = {
+    .size = sizeof(Xen9pfsDevice),
+    .alloc = device_alloc,
+    .init = device_init,
+    .initialise = device_connect,
+    .disconnect = device_disconnect,
+    .free = device_free,
+    .frontend_changed = device_frontend_changed,
+};
+
+static void xen_9pfs_register(void)
+{
+    xen_be_register("9pfs", &xen_9pfs_ops);
+}
+xen_backend_init(xen_9pfs_register);

@@ -1,0 +1,269 @@
+/*
+ * Xen 9P backend: configuration of a device, from xenstore to an fsdev
+ *
+ * Copyright (c) 2026 The xen-9pfs authors
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qemu/config-file.h"
+#include "qemu/cutils.h"
+#include "qemu/option.h"
+#include "qemu/throttle.h"
+#include "fsdev/qemu-fsdev.h"
+#include "hw/9pfs/xen-9p-config.h"
+
+/* An optional node of the backend, and what it may hold. */
+typedef struct ConfigOption {
+    const char *node;
+    const char *allowed;        /* for the message; words split by '|' */
+    uint64_t max;               /* of a number, 0: one of the words */
+} ConfigOption;
+
+#define MODE    "an octal mode such as 0644"
+#define NUMBER  "a number"
+
+static const ConfigOption options[] = {
+    { "readonly", "on|off|1|0", 0 },
+    { "multidevs", "remap|forbid|warn", 0 },
+    { "writeout", "immediate", 0 },
+    { "fmode", MODE, 0777 },
+    { "dmode", MODE, 0777 },
+    { "max_xattr", NUMBER, UINT32_MAX },
+    { "throttling/bps-total", NUMBER, THROTTLE_VALUE_MAX },
+    { "throttling/bps-read", NUMBER, THROTTLE_VALUE_MAX },
+    { "throttling/bps-write", NUMBER, THROTTLE_VALUE_MAX },
+    { "throttling/iops-total", NUMBER, THROTTLE_VALUE_MAX },
+    { "throttling/iops-read", NUMBER, THROTTLE_VALUE_MAX },
+    { "throttling/iops-write", NUMBER, THROTTLE_VALUE_MAX },
+    { "throttling/bps-total-max", NUMBER, THROTTLE_VALUE_MAX },
+    { "throttling/bps-read-max", NUMBER, THROTTLE_VALUE_MAX },
+    { "throttling/bps-write-max", NUMBER, THROTTLE_VALUE_MAX },
+    { "throttling/iops-total-max", NUMBER, THROTTLE_VALUE_MAX },
+    { "throttling/iops-read-max", NUMBER, THROTTLE_VALUE_MAX },
+    { "throttling/iops-write-max", NUMBER, THROTTLE_VALUE_MAX },
+    { "throttling/bps-total-max-length", NUMBER, UINT32_MAX },
+    { "throttling/bps-read-max-length", NUMBER, UINT32_MAX },
+    { "throttling/bps-write-max-length", NUMBER, UINT32_MAX },
+    { "throttling/iops-total-max-length", NUMBER, UINT32_MAX },
+    { "throttling/iops-read-max-length", NUMBER, UINT32_MAX },
+    { "throttling/iops-write-max-length", NUMBER, UINT32_MAX },
+    { "throttling/iops-size", NUMBER, UINT32_MAX },
+};
+
+#define SECURITY_MODELS "none|passthrough|mapped|mapped-xattr|mapped-file"
+
+static bool one_of(const char *value, const char *words)
+{
+    g_auto(GStrv) list = g_strsplit(words, "|", -1);
+
+    return g_strv_contains((const char *const *)list, value);
+}
+
+/*
+ * A node's value is wrong. It may be the guest's: nothing of it but
+ * printable characters may reach the log, and not many.
+ */
+static void node_error(Error **errp, const char *base, const char *node,
+                       const char *value, const char *allowed)
+{
+    if (value) {
+        g_autofree char *safe = g_strescape(value, NULL);
+
+        error_setg(errp, "%s/%s: '%.64s' is not valid, use %s",
+                   base, node, safe, allowed);
+    } else {
+        error_setg(errp, "%s/%s: missing, use %s", base, node, allowed);
+    }
+}
+
+char *xen_9pfs_config_tag(XenLegacyDevice *xendev, Error **errp)
+{
+    const char *base = xendev->fe;
+    g_autofree char *tag = NULL;
+    size_t len;
+
+    /*
+     * Where the specification has it, which the guest cannot write; or
+     * where libxl puts it.
+     */
+    tag = xenstore_read_be_str(xendev, "tag");
+    if (tag) {
+        base = xendev->be;
+    } else {
+        tag = xenstore_read_fe_str(xendev, "tag");
+    }
+    len = tag ? strlen(tag) : 0;
+    if (len == 0 || len >= MAX_TAG_LEN ||
+        strspn(tag, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+               "0123456789_.-") != len) {
+        node_error(errp, base, "tag", tag,
+                   "1 to 31 letters, digits, '_', '.' or '-'");
+        return NULL;
+    }
+    return g_steal_pointer(&tag);
+}
+
+/* ---- The fsdev ---- */
+
+static bool set_path(XenLegacyDevice *xendev, QemuOpts *opts, Error **errp)
+{
+    g_autofree char *path = xenstore_read_be_str(xendev, "path");
+    const char *why = NULL;
+    struct stat st;
+
+    if (!path || path[0] != '/') {
+        node_error(errp, xendev->be, "path", path,
+                   "the absolute path of a directory");
+        return false;
+    }
+    if (stat(path, &st) < 0) {
+        why = strerror(errno);
+    } else if (!S_ISDIR(st.st_mode)) {
+        why = strerror(ENOTDIR);
+    } else if (access(path, R_OK | X_OK) < 0) {
+        why = strerror(errno);
+    }
+    if (why) {
+        error_setg(errp, "%s/path: '%s': %s, use a directory that QEMU can "
+                   "read", xendev->be, path, why);
+        return false;
+    }
+    return qemu_opt_set(opts, "path", path, errp);
+}
+
+static bool set_security_model(XenLegacyDevice *xendev, QemuOpts *opts,
+                               Error **errp)
+{
+    g_autofree char *model = xenstore_read_be_str(xendev, "security_model");
+
+    if (!model) {
+        /* The specification's spelling; libxl writes the other. */
+        model = xenstore_read_be_str(xendev, "security-model");
+    }
+    if (!model || !one_of(model, SECURITY_MODELS)) {
+        node_error(errp, xendev->be, "security_model", model,
+                   SECURITY_MODELS);
+        return false;
+    }
+    return qemu_opt_set(opts, "security_model", model, errp);
+}
+
+static bool set_option(XenLegacyDevice *xendev, const ConfigOption *option,
+                       QemuOpts *opts, Error **errp)
+{
+    g_autofree char *value = xenstore_read_be_str(xendev, option->node);
+    g_autofree char *name = NULL;
+    const char *set = value;
+    uint64_t number;
+    bool valid;
+
+    if (!value) {
+        return true;
+    }
+    if (option->max) {
+        valid = g_ascii_isdigit(value[0]) &&
+            qemu_strtou64(value, NULL, 0, &number) == 0 &&
+            number <= option->max;
+    } else {
+        valid = one_of(value, option->allowed);
+    }
+    if (!valid) {
+        node_error(errp, xendev->be, option->node, value, option->allowed);
+        return false;
+    }
+
+    /* The spelling of QemuOpts. */
+    name = g_strdelimit(g_strdup(option->node), "/", '.');
+    if (g_str_equal(value, "1") && !option->max) {
+        set = "on";
+    } else if (g_str_equal(value, "0") && !option->max) {
+        set = "off";
+    }
+    return qemu_opt_set(opts, name, set, errp);
+}
+
+static bool set_all(XenLegacyDevice *xendev, QemuOpts *opts, Error **errp)
+{
+    if (!qemu_opt_set(opts, "fsdriver", "local", errp) ||
+        !set_path(xendev, opts, errp) ||
+        !set_security_model(xendev, opts, errp)) {
+        return false;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+        if (!set_option(xendev, &options[i], opts, errp)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+char *xen_9pfs_config_fsdev(XenLegacyDevice *xendev, Error **errp)
+{
+    ERRP_GUARD();
+    static unsigned serial;
+    g_autofree char *id = g_strdup_printf("xen-%s-%d-%d-%u", xendev->type,
+                                          xendev->dom, xendev->dev, serial++);
+    QemuOpts *opts = qemu_opts_create(qemu_find_opts("fsdev"), id, 1, errp);
+
+    if (!opts) {
+        return NULL;
+    }
+    if (set_all(xendev, opts, errp) && qemu_fsdev_add(opts, errp) < 0) {
+        error_prepend(errp, "%s: ", xendev->be);
+    }
+    qemu_opts_del(opts);
+    return *errp ? NULL : g_steal_pointer(&id);
+}
+
+/* ---- The frontend's rings ---- */
+
+static int read_number(XenLegacyDevice *xendev, const char *node,
+                       uint32_t min, uint32_t max, uint32_t *number,
+                       Error **errp)
+{
+    g_autofree char *value = xenstore_read_fe_str(xendev, node);
+    g_autofree char *allowed = NULL;
+    unsigned int parsed;
+
+    /* qemu_strtoui() alone would take "-1". */
+    if (value && g_ascii_isdigit(value[0]) &&
+        qemu_strtoui(value, NULL, 10, &parsed) == 0 &&
+        parsed >= min && parsed <= max) {
+        *number = parsed;
+        return 0;
+    }
+    allowed = g_strdup_printf("%" PRIu32 " to %" PRIu32, min, max);
+    node_error(errp, xendev->fe, node, value, allowed);
+    return -EINVAL;
+}
+
+int xen_9pfs_config_rings(XenLegacyDevice *xendev,
+                          Xen9pfsRingConf conf[XEN_9PFS_MAX_RINGS],
+                          Error **errp)
+{
+    g_autofree char *version = xenstore_read_fe_str(xendev, "version");
+    uint32_t num;
+
+    if (!version || !g_str_equal(version, "1")) {
+        node_error(errp, xendev->fe, "version", version, "1");
+        return -EINVAL;
+    }
+    if (read_number(xendev, "num-rings", 1, XEN_9PFS_MAX_RINGS, &num,
+                    errp) < 0) {
+        return -EINVAL;
+    }
+    for (uint32_t i = 0; i < num; i++) {
+        g_autofree char *ref = g_strdup_printf("ring-ref%" PRIu32, i);
+        g_autofree char *port = g_strdup_printf("event-channel-%" PRIu32, i);
+
+        if (read_number(xendev, ref, 0, UINT32_MAX, &conf[i].ref, errp) < 0 ||
+            read_number(xendev, port, 0, UINT32_MAX, &conf[i].port,
+                        errp) < 0) {
+            return -EINVAL;
+        }
+    }
+    return num;
+}

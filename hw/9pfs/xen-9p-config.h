@@ -1,0 +1,50 @@
+/*
+ * Xen 9P backend: configuration of a device, from xenstore to an fsdev
+ *
+ * Copyright (c) 2026 The xen-9pfs authors
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef HW_9PFS_XEN_9P_CONFIG_H
+#define HW_9PFS_XEN_9P_CONFIG_H
+
+#include "hw/9pfs/xen-9pfs.h"
+
+/**
+ * xen_9pfs_config_tag: the tag by which the guest mounts the share
+ * @xendev: the device
+ * @errp: set where the tag is missing or unusable: names the node
+ *
+ * Returns: the tag, which the caller frees, or NULL.
+ */
+char *xen_9pfs_config_tag(XenLegacyDevice *xendev, Error **errp);
+
+/**
+ * xen_9pfs_config_fsdev: register an fsdev as the backend's nodes describe it
+ * @xendev: the device
+ * @errp: set where a node is missing or wrong: names the node, its value and
+ *        what is allowed
+ *
+ * The nodes are "path" and "security_model", and where they are present the
+ * options of "-fsdev local" under their own names ("throttling.X" as
+ * "throttling/X", since a dot is no xenstore character).
+ *
+ * Returns: the new fsdev's id, which the caller frees after it has removed
+ * the fsdev with qemu_fsdev_remove(); or NULL with nothing registered.
+ */
+char *xen_9pfs_config_fsdev(XenLegacyDevice *xendev, Error **errp);
+
+/**
+ * xen_9pfs_config_rings: what the frontend offers ("Frontend XenBus Nodes")
+ * @xendev: the device
+ * @conf: filled in, one element a ring
+ * @errp: set where a node is missing or out of range
+ *
+ * Returns: the number of rings, 1 to XEN_9PFS_MAX_RINGS, or -errno.
+ */
+int xen_9pfs_config_rings(XenLegacyDevice *xendev,
+                          Xen9pfsRingConf conf[XEN_9PFS_MAX_RINGS],
+                          Error **errp);
+
+#endif

@@ -1,0 +1,117 @@
+/*
+ * Xen 9P backend: one connection of the 9pfs transport
+ *
+ * Shared by its data path (xen-9p-flex.c) and its set-up
+ * (xen-9p-flex-setup.c), and by nothing else.
+ *
+ * Copyright (c) 2026 The xen-9pfs authors
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef HW_9PFS_XEN_9P_FLEX_H
+#define HW_9PFS_XEN_9P_FLEX_H
+
+#include "qemu/queue.h"
+#include "hw/9pfs/xen-9p-ring.h"
+#include "hw/9pfs/xen-9pfs.h"
+
+/*
+ * Requests up to this size are copied out of the ring, which has their bytes
+ * free again at once. Of larger ones only the fixed part of a Twrite is
+ * copied; the payload is written to the file from where it is in the ring.
+ */
+#define REQUEST_COPY_MAX    (4096 + P9_IOHDRSZ)
+#define REQUEST_HEAD        23
+
+typedef struct FlexRing FlexRing;
+typedef struct Flex Flex;
+
+/* A reply in the making, or complete and waiting for room in its ring. */
+typedef struct FlexReply {
+    QSIMPLEQ_ENTRY(FlexReply) next;
+    uint32_t size;              /* of data[] */
+    uint32_t len;               /* of the complete reply */
+    uint8_t data[];
+} FlexReply;
+
+/* A request in flight, one for each PDU of the server, by its index. */
+typedef struct FlexRequest {
+    FlexRing *ring;             /* where it came from */
+    FlexReply *reply;
+    QTAILQ_ENTRY(FlexRequest) next; /* in ring->held */
+    bool held;                  /* its bytes in the ring are still in use */
+    uint32_t start;             /* its first byte's index in the ring */
+    uint32_t num_out;
+    struct iovec out[3];        /* the request: copied part, ring */
+    struct iovec in;            /* the reply's data[] */
+    uint8_t head[REQUEST_COPY_MAX];
+} FlexRequest;
+
+struct FlexRing {
+    Flex *flex;
+    unsigned index;
+
+    /* Connection */
+    xenevtchn_handle *evtchn;
+    int port;                   /* ours, -1: not bound */
+    uint32_t page_ref;
+    Xen9pRingPage *page;
+    uint32_t order;
+    uint32_t ref[1 << XEN_9P_RING_ORDER_MAX];
+    void *in_pages;
+    void *out_pages;
+
+    /* Requests */
+    Xen9pRing out;
+    P9MsgHeader header;         /* of the request at out.position */
+    uint32_t size;              /* that request's size, 0: not known yet */
+    QTAILQ_HEAD(, FlexRequest) held; /* in the order of the ring */
+
+    /* Replies */
+    Xen9pRing in;
+    QSIMPLEQ_HEAD(, FlexReply) waiting;
+    uint64_t reply_bytes;       /* of all its replies' data[] */
+    bool notify;                /* the frontend has something to look at */
+};
+
+/* One connection. */
+struct Flex {
+    Xen9pfsSession *session;
+    xengnttab_handle *gnttab;
+    QEMUBH *bh;                 /* runs all rings */
+    unsigned in_flight;
+    FlexRing *current;          /* within ring_run() */
+    bool stalled;               /* requests wait for a PDU or for memory */
+    bool quiesced;
+    unsigned first;             /* ring to begin with: each gets its turn */
+    unsigned num_rings;
+    FlexRing rings[XEN_9PFS_MAX_RINGS];
+    FlexRequest requests[MAX_REQ];
+};
+
+/**
+ * flex_run: do all that there is to do on all rings; a bottom half
+ * @opaque: the Flex
+ */
+void flex_run(void *opaque);
+
+/**
+ * flex_event: the frontend notified; a file-descriptor handler
+ * @opaque: the FlexRing
+ */
+void flex_event(void *opaque);
+
+/**
+ * flex_drop_replies: free the replies of a ring that are not in it yet
+ * @ring: the ring
+ */
+void flex_drop_replies(FlexRing *ring);
+
+/* Xen9pfsTransport's operations of these names */
+int flex_connect(Xen9pfsSession *session, const Xen9pfsRingConf *conf,
+                 unsigned num_rings, Error **errp);
+void flex_quiesce(Xen9pfsSession *session);
+void flex_disconnect(Xen9pfsSession *session);
+
+#endif

@@ -1,0 +1,99 @@
+/*
+ * Xen 9P backend: what the glue and its transports know of each other
+ *
+ * The glue (xen-9p-backend.c) owns xenstore, states, configuration and the
+ * life of a session. A transport (xen-9p-flex.c) owns rings, grants, event
+ * channels and requests, and never sees xenstore.
+ *
+ * Copyright (c) 2026 The xen-9pfs authors
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef HW_9PFS_XEN_9PFS_H
+#define HW_9PFS_XEN_9PFS_H
+
+#include "hw/9pfs/9p.h"
+#include "hw/xen/xen-legacy-backend.h"
+
+typedef struct Xen9pfsDevice Xen9pfsDevice;
+typedef struct Xen9pfsSession Xen9pfsSession;
+typedef struct Xen9pfsTransport Xen9pfsTransport;
+
+#define XEN_9PFS_MAX_RINGS 8
+
+/* One ring as the frontend offers it. Any value may be hostile. */
+typedef struct Xen9pfsRingConf {
+    uint32_t ref;               /* grant of the ring's shared page */
+    uint32_t port;              /* the frontend's event-channel port */
+} Xen9pfsRingConf;
+
+/*
+ * A 9P session: one server state with its fids, one fsdev and, once the
+ * frontend has connected, one transport. Made when the backend offers itself
+ * to the frontend, never used for a second connection.
+ *
+ * The device owns it until xen_9pfs_session_close(). Where requests are
+ * still running then, it lives on without a device until they are done.
+ */
+struct Xen9pfsSession {
+    V9fsState state;
+    Xen9pfsDevice *dev;         /* NULL once closed */
+    const Xen9pfsTransport *transport;
+    void *connection;           /* the transport's own, NULL: not connected */
+    char *name;                 /* for messages, outlives the device */
+    domid_t domid;              /* the frontend's domain */
+    char *fsdev_id;             /* this session's own entry, or NULL */
+    Error *failure;             /* why it has to end, NULL while all is well */
+    QEMUBH *bh;                 /* ends it, or frees it once closed */
+};
+
+/* What a transport offers to the glue. All run in the main loop. */
+struct Xen9pfsTransport {
+    V9fsTransport ops;          /* for the generic 9p server */
+
+    /*
+     * connect: map and bind what @conf names, be ready for requests
+     *
+     * Returns: 0 with session->connection set, or -errno with @errp set and
+     * nothing kept.
+     */
+    int (*connect)(Xen9pfsSession *session, const Xen9pfsRingConf *conf,
+                   unsigned num_rings, Error **errp);
+
+    /*
+     * quiesce: take no more requests and events, drop replies from now on
+     *
+     * Requests in flight still reach their memory. May be called again.
+     */
+    void (*quiesce)(Xen9pfsSession *session);
+
+    /*
+     * disconnect: unmap and free everything, session->connection included
+     *
+     * Only after quiesce() and when no request is in flight.
+     */
+    void (*disconnect)(Xen9pfsSession *session);
+};
+
+extern const Xen9pfsTransport xen_9pfs_flex_transport;
+
+/**
+ * xen_9pfs_session_fail: the frontend broke the protocol, end the session
+ * @session: the session
+ * @err: why; taken over. Only a session's first failure is reported.
+ *
+ * Safe anywhere, also inside a request: the end comes from a bottom half.
+ * The transport must treat the session as dead from here on.
+ */
+void xen_9pfs_session_fail(Xen9pfsSession *session, Error *err);
+
+/**
+ * xen_9pfs_session_drained: a request ended on a session that is quiesced
+ * @session: the session
+ *
+ * Lets a session without a device be freed when it was the last one.
+ */
+void xen_9pfs_session_drained(Xen9pfsSession *session);
+
+#endif

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Shared by the scripts of this folder: where things are, and how a step
+# reports itself. Sourced, never run.
+
+set -euo pipefail
+
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+BUILD=$TOP/build
+# Roots and QEMU's source are large and slow to make: they may live elsewhere.
+CACHE=${XEN_9PFS_CACHE:-$BUILD/cache}
+LOGS=$BUILD/log
+
+# Inside a root these folders always have these names, wherever they are
+# outside, so that nothing built there depends on where the clone is.
+IN_TOP=/src
+IN_CACHE=/cache
+
+say() { printf '%s\n' "$*"; }
+die() { printf 'xen-9pfs: %s\n' "$*" >&2; exit 1; }
+
+need_root() {
+    [ "$(id -u)" = 0 ] ||
+        die "making and entering a Debian root needs root: run this as root"
+}
+
+# step NAME TEXT COMMAND...: say TEXT, run COMMAND with its output in
+# build/log/NAME.log, say how long it took. A failure shows the log's end.
+step() {
+    local name=$1 text=$2 start=$SECONDS failed=0
+    shift 2
+    mkdir -p "$LOGS"
+    say "==> $text"
+    # In the background, since 'set -e' means nothing inside a condition.
+    "$@" >"$LOGS/$name.log" 2>&1 </dev/null &
+    wait $! || failed=1
+    if [ $failed = 1 ]; then
+        tail -n 40 "$LOGS/$name.log" >&2
+        die "$text: failed after $((SECONDS - start)) s, see build/log/$name.log"
+    fi
+    say "    done in $((SECONDS - start)) s"
+}
+
+# fingerprint TEXT...: a short key of the arguments, to tell if a result is
+# still current.
+fingerprint() { printf '%s\n' "$@" | sha256sum | cut -c1-16; }
+
+# is_current RESULT KEY: RESULT exists and was made with KEY.
+is_current() { [ -e "$1" ] && [ "$(cat "$1.key" 2>/dev/null)" = "$2" ]; }
