@@ -16,10 +16,10 @@ help: ## list the targets
 	    $(MAKEFILE_LIST)
 
 demo: qemu images ## real Xen, emulated: a guest shares a directory (SHARE=dir)
-	@scripts/machine demo $(SHARE)
+	@scripts/machine demo $(if $(SHARE),"$(SHARE)")
 
 shell: qemu images ## the same, with the guest's console for you (SHARE=dir)
-	@scripts/machine shell $(SHARE)
+	@scripts/machine shell $(if $(SHARE),"$(SHARE)")
 
 check: ## all tests: lint, unit, system
 	@scripts/check
@@ -31,7 +31,7 @@ check-unit: roots ## unit tests, with sanitizers
 	@scripts/check-unit
 
 check-system: qemu images ## guests on real Xen, emulated (K=pytest expression)
-	@scripts/machine check-system $(K)
+	@scripts/machine check-system $(if $(K),"$(K)")
 
 roots: ## the Debian 13 roots in which everything happens
 	@scripts/roots

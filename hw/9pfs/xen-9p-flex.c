@@ -15,6 +15,7 @@
 #include "qapi/error.h"
 #include "qemu/bswap.h"
 #include "qemu/main-loop.h"
+#include "hw/9pfs/xen-9p-compat.h"
 #include "hw/9pfs/xen-9p-flex.h"
 #include "trace.h"
 
@@ -435,6 +436,7 @@ static void flex_push_and_notify(V9fsPDU *pdu)
     }
 }
 
+#if XEN_9PFS_HAVE_LIMITS
 /* The smallest of all rings: a client may send on any of them. */
 static size_t flex_msize_limit(V9fsState *s)
 {
@@ -451,6 +453,7 @@ static size_t flex_response_buffer_size(V9fsPDU *pdu)
 {
     return request_of(pdu)->reply->size;
 }
+#endif
 
 const Xen9pfsTransport xen_9pfs_flex_transport = {
     .ops = {
@@ -459,8 +462,10 @@ const Xen9pfsTransport xen_9pfs_flex_transport = {
         .init_in_iov_from_pdu = flex_init_in_iov,
         .init_out_iov_from_pdu = flex_init_out_iov,
         .push_and_notify = flex_push_and_notify,
+#if XEN_9PFS_HAVE_LIMITS
         .msize_limit = flex_msize_limit,
         .response_buffer_size = flex_response_buffer_size,
+#endif
     },
     .connect = flex_connect,
     .quiesce = flex_quiesce,
