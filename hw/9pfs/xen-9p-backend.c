@@ -32,6 +32,7 @@ struct Xen9pfsDevice {
     XenLegacyDevice xendev;     /* must be first: the framework allocates */
     const Xen9pfsTransport *transport;
     Xen9pfsSession *session;    /* from init() to disconnect(), or NULL */
+    Xen9pfsSession *leaving;    /* closed, but requests still run, or NULL */
     int64_t log_start;
     unsigned log_lines;
 };
@@ -148,6 +149,7 @@ static bool session_drain(Xen9pfsSession *session)
     if (QLIST_EMPTY(&s->active_list)) {
         return true;
     }
+    session->draining = true;
     aio_timer_init(ctx, &timer, QEMU_CLOCK_REALTIME, SCALE_MS,
                    drain_timeout, &timeout);
     timer_mod(&timer, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + DRAIN_MS);
@@ -155,10 +157,14 @@ static bool session_drain(Xen9pfsSession *session)
         aio_poll(ctx, true);
     }
     timer_del(&timer);
+    session->draining = false;
     return QLIST_EMPTY(&s->active_list);
 }
 
-/* End the device's session, if it has one. */
+/*
+ * End the device's session, if it has one. What its requests need stays
+ * until they are done; there is no new session before.
+ */
 static void session_close(Xen9pfsDevice *dev)
 {
     Xen9pfsSession *session = dev->session;
@@ -168,7 +174,6 @@ static void session_close(Xen9pfsDevice *dev)
     }
     trace_xen_9pfs_disconnect(session->name, session->failure ?
                               error_get_pretty(session->failure) : "closed");
-    /* The bottom half has nothing to do while the device is being left. */
     dev->session = NULL;
     if (session->connection) {
         session->transport->quiesce(session);
@@ -177,18 +182,25 @@ static void session_close(Xen9pfsDevice *dev)
         session_free(session);
         return;
     }
-    warn_report("%s: closed while the host file system is busy with its "
-                "requests, its memory stays mapped until they end",
-                session->name);
-    session->dev = NULL;
-    qemu_bh_schedule(session->bh);
+    dev->leaving = session;
+    if (log_allowed(dev)) {
+        warn_report("%s: the host's file system is busy with its requests, "
+                    "its memory stays mapped until they end", session->name);
+    }
+}
+
+/* The device goes away, a session that is leaving does not need it. */
+static void session_orphan(Xen9pfsDevice *dev)
+{
+    if (dev->leaving) {
+        dev->leaving->dev = NULL;
+        dev->leaving = NULL;
+    }
 }
 
 void xen_9pfs_session_drained(Xen9pfsSession *session)
 {
-    if (!session->dev) {
-        qemu_bh_schedule(session->bh);
-    }
+    qemu_bh_schedule(session->bh);
 }
 
 void xen_9pfs_session_fail(Xen9pfsSession *session, Error *err)
@@ -206,12 +218,15 @@ static void session_bh(void *opaque)
     Xen9pfsSession *session = opaque;
     Xen9pfsDevice *dev = session->dev;
 
-    if (!dev) {
-        if (QLIST_EMPTY(&session->state.active_list)) {
-            session_free(session);
-        }
-    } else if (dev->session == session) {
+    if (dev && dev->session == session) {
         device_fail(dev, session->failure);
+    } else if (!session->draining &&
+               QLIST_EMPTY(&session->state.active_list)) {
+        session_free(session);
+        if (dev) {
+            dev->leaving = NULL;
+            xen_be_check_state(&dev->xendev);
+        }
     }
 }
 
@@ -268,6 +283,10 @@ static int device_init(XenLegacyDevice *xendev)
     Error *err = NULL;
 
     session_close(dev);
+    if (dev->leaving) {
+        /* The framework tries again when that is gone. */
+        return -1;
+    }
     dev->session = session_open(dev, &err);
     if (dev->session &&
         (xenstore_write_be_str(xendev, "versions", "1") < 0 ||
@@ -321,6 +340,7 @@ static int device_free(XenLegacyDevice *xendev)
     Xen9pfsDevice *dev = device_of(xendev);
 
     session_close(dev);
+    session_orphan(dev);
     device_clear_error(dev);
     trace_xen_9pfs_free(xendev->name);
     return 0;

@@ -33,18 +33,19 @@ typedef struct Xen9pfsRingConf {
  * frontend has connected, one transport. Made when the backend offers itself
  * to the frontend, never used for a second connection.
  *
- * The device owns it until xen_9pfs_session_close(). Where requests are
- * still running then, it lives on without a device until they are done.
+ * The device owns it. Where requests are still running when it is closed, it
+ * stays until they are done, even if the device does not.
  */
 struct Xen9pfsSession {
     V9fsState state;
-    Xen9pfsDevice *dev;         /* NULL once closed */
+    Xen9pfsDevice *dev;         /* NULL: removed while this was busy */
     const Xen9pfsTransport *transport;
     void *connection;           /* the transport's own, NULL: not connected */
     char *name;                 /* for messages, outlives the device */
     domid_t domid;              /* the frontend's domain */
     char *fsdev_id;             /* this session's own entry, or NULL */
     Error *failure;             /* why it has to end, NULL while all is well */
+    bool draining;              /* the glue waits for its requests */
     QEMUBH *bh;                 /* ends it, or frees it once closed */
 };
 
@@ -92,7 +93,7 @@ void xen_9pfs_session_fail(Xen9pfsSession *session, Error *err);
  * xen_9pfs_session_drained: a request ended on a session that is quiesced
  * @session: the session
  *
- * Lets a session without a device be freed when it was the last one.
+ * The glue frees the session when that was the last one.
  */
 void xen_9pfs_session_drained(Xen9pfsSession *session);
 
