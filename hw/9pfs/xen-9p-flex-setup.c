@@ -148,6 +148,7 @@ void flex_disconnect(Xen9pfsSession *session)
     if (flex->gnttab) {
         qemu_xen_gnttab_close(flex->gnttab);
     }
+    xen_9p_reply_pool_fini(&flex->replies);
     session->connection = NULL;
     g_free(flex);
 }
@@ -162,6 +163,7 @@ int flex_connect(Xen9pfsSession *session, const Xen9pfsRingConf *conf,
     flex->num_rings = num_rings;
     flex->bh = qemu_bh_new(flex_run, flex);
     session->connection = flex;
+    xen_9p_reply_pool_init(&flex->replies, 0);
     for (unsigned i = 0; i < num_rings; i++) {
         FlexRing *ring = &flex->rings[i];
 
@@ -170,7 +172,7 @@ int flex_connect(Xen9pfsSession *session, const Xen9pfsRingConf *conf,
         ring->port = -1;
         ring->page_ref = conf[i].ref;
         QTAILQ_INIT(&ring->held);
-        QSIMPLEQ_INIT(&ring->waiting);
+        g_queue_init(&ring->waiting);
     }
 
     flex->gnttab = qemu_xen_gnttab_open();
@@ -186,6 +188,7 @@ int flex_connect(Xen9pfsSession *session, const Xen9pfsRingConf *conf,
             ret = ring_bind(ring, conf[i].port, errp);
         }
         if (ret == 0) {
+            flex->replies.idle_max += ring->in.size * REPLY_IDLE;
             trace_xen_9pfs_ring(session->name, i, ring->order, ring->page_ref,
                                 conf[i].port, ring->port);
         }

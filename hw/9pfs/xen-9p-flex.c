@@ -24,9 +24,6 @@
 /* The same where a reply holds a path. */
 #define REPLY_PATH          (PATH_MAX + REPLY_SMALL)
 
-/* A ring's replies, in the making or waiting for room, in units of the ring. */
-#define REPLY_BUDGET        8
-
 /* Requests taken from one ring before the main loop gets its turn. */
 #define BATCH               32
 
@@ -97,55 +94,51 @@ static uint32_t reply_bound(FlexRing *ring, const uint8_t *msg, uint32_t len)
     return MIN(MAX(bound, REPLY_SMALL), message_limit(ring));
 }
 
-static FlexReply *reply_new(FlexRing *ring, uint32_t size)
+static Xen9pReply *reply_new(FlexRing *ring, uint32_t size)
 {
-    FlexReply *reply = g_malloc(sizeof(*reply) + size);
-
-    reply->size = size;
-    reply->len = 0;
-    ring->reply_bytes += size;
-    return reply;
+    ring->reply_bytes += xen_9p_reply_cost(size);
+    return xen_9p_reply_new(&ring->flex->replies, size);
 }
 
-static void reply_free(FlexRing *ring, FlexReply *reply)
+static void reply_free(FlexRing *ring, Xen9pReply *reply)
 {
-    ring->reply_bytes -= reply->size;
-    g_free(reply);
+    ring->reply_bytes -= xen_9p_reply_cost(reply->size);
+    xen_9p_reply_free(&ring->flex->replies, reply);
 }
 
 static bool reply_budget_left(const FlexRing *ring, uint32_t size)
 {
-    return ring->reply_bytes == 0 || ring->reply_bytes + size <=
-        (uint64_t)ring->in.size * REPLY_BUDGET;
+    return ring->reply_bytes == 0 ||
+        ring->reply_bytes + xen_9p_reply_cost(size) <=
+        (size_t)ring->in.size * REPLY_BUDGET;
 }
 
 void flex_drop_replies(FlexRing *ring)
 {
-    FlexReply *reply;
+    GList *link;
 
-    while ((reply = QSIMPLEQ_FIRST(&ring->waiting))) {
-        QSIMPLEQ_REMOVE_HEAD(&ring->waiting, next);
-        reply_free(ring, reply);
+    while ((link = g_queue_pop_head_link(&ring->waiting))) {
+        reply_free(ring, link->data);
     }
 }
 
 /* Put the replies that wait into the ring, as many as there is room for. */
 static void ring_flush(FlexRing *ring)
 {
-    FlexReply *reply;
+    Xen9pReply *reply;
     uint32_t room;
 
-    if (QSIMPLEQ_EMPTY(&ring->waiting) || flex_dead(ring->flex)) {
+    if (g_queue_is_empty(&ring->waiting) || flex_dead(ring->flex)) {
         return;
     }
     if (!xen_9p_ring_writable(&ring->in, &room)) {
         ring_fail(ring, "in_cons or in_prod is corrupt");
         return;
     }
-    while ((reply = QSIMPLEQ_FIRST(&ring->waiting)) && reply->len <= room) {
+    while ((reply = g_queue_peek_head(&ring->waiting)) && reply->len <= room) {
         xen_9p_ring_write(&ring->in, reply->data, reply->len);
         room -= reply->len;
-        QSIMPLEQ_REMOVE_HEAD(&ring->waiting, next);
+        g_queue_unlink(&ring->waiting, &reply->link);
         reply_free(ring, reply);
     }
     if (reply) {
@@ -407,7 +400,7 @@ static void flex_push_and_notify(V9fsPDU *pdu)
     Flex *flex = flex_of(pdu->s);
     FlexRequest *req = request_of(pdu);
     FlexRing *ring = req->ring;
-    FlexReply *reply = req->reply;
+    Xen9pReply *reply = req->reply;
 
     if (req->held) {
         QTAILQ_REMOVE(&ring->held, req, next);
@@ -426,7 +419,7 @@ static void flex_push_and_notify(V9fsPDU *pdu)
         ring_fail(ring, "no room for a reply of %" PRIu32 " bytes", pdu->size);
     } else {
         reply->len = pdu->size;
-        QSIMPLEQ_INSERT_TAIL(&ring->waiting, reply, next);
+        g_queue_push_tail_link(&ring->waiting, &reply->link);
     }
 
     if (flex->quiesced) {

@@ -13,6 +13,7 @@
 #define HW_9PFS_XEN_9P_FLEX_H
 
 #include "qemu/queue.h"
+#include "hw/9pfs/xen-9p-reply.h"
 #include "hw/9pfs/xen-9p-ring.h"
 #include "hw/9pfs/xen-9pfs.h"
 
@@ -24,21 +25,21 @@
 #define REQUEST_COPY_MAX    (4096 + P9_IOHDRSZ)
 #define REQUEST_HEAD        23
 
+/*
+ * Memory for a ring's replies, those in the making and those that wait for
+ * room, in units of the ring's "in" half; and how much of it is kept when no
+ * reply needs it.
+ */
+#define REPLY_BUDGET        8
+#define REPLY_IDLE          4
+
 typedef struct FlexRing FlexRing;
 typedef struct Flex Flex;
-
-/* A reply in the making, or complete and waiting for room in its ring. */
-typedef struct FlexReply {
-    QSIMPLEQ_ENTRY(FlexReply) next;
-    uint32_t size;              /* of data[] */
-    uint32_t len;               /* of the complete reply */
-    uint8_t data[];
-} FlexReply;
 
 /* A request in flight, one for each PDU of the server, by its index. */
 typedef struct FlexRequest {
     FlexRing *ring;             /* where it came from */
-    FlexReply *reply;
+    Xen9pReply *reply;
     QTAILQ_ENTRY(FlexRequest) next; /* in ring->held */
     bool held;                  /* its bytes in the ring are still in use */
     uint32_t start;             /* its first byte's index in the ring */
@@ -70,8 +71,8 @@ struct FlexRing {
 
     /* Replies */
     Xen9pRing in;
-    QSIMPLEQ_HEAD(, FlexReply) waiting;
-    uint64_t reply_bytes;       /* of all its replies' data[] */
+    GQueue waiting;             /* for room */
+    size_t reply_bytes;         /* memory of all its replies */
     bool notify;                /* the frontend has something to look at */
 };
 
@@ -84,6 +85,7 @@ struct Flex {
     FlexRing *current;          /* within ring_run() */
     bool stalled;               /* requests wait for a PDU or for memory */
     bool quiesced;
+    Xen9pReplyPool replies;
     unsigned first;             /* ring to begin with: each gets its turn */
     unsigned num_rings;
     FlexRing rings[XEN_9PFS_MAX_RINGS];

@@ -1,0 +1,494 @@
+/*
+ * A whole loopback for a test: xenstored, a guest, a backend, a folder
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fixture.h"
+#include "process.h"
+
+#define START_TIMEOUT_MS 20000
+
+Backend fixture_backend(void)
+{
+    const char *name = g_getenv("LOOP_BACKEND");
+
+    if (!name || !strcmp(name, "ours")) {
+        return BACKEND_OURS;
+    }
+    if (!strcmp(name, "stock")) {
+        return BACKEND_STOCK;
+    }
+    if (!strcmp(name, "xen-9pfsd")) {
+        return BACKEND_XEN_9PFSD;
+    }
+    g_error("LOOP_BACKEND=%s: it is ours, stock or xen-9pfsd", name);
+}
+
+const char *fixture_version(Fixture *f)
+{
+    return f->backend == BACKEND_XEN_9PFSD ? "9P2000.u" : "9P2000.L";
+}
+
+static char *in_dir(Fixture *f, const char *name)
+{
+    return g_build_filename(f->dir, name, NULL);
+}
+
+static GPid start(Fixture *f, const char *const *argv, const char *log_name)
+{
+    g_autofree char *log = in_dir(f, log_name);
+    ProcessEnv env = {
+        .loop_path = f->loop_path, .xenstore_dir = f->dir, .log = log,
+    };
+
+    return process_start(argv, &env);
+}
+
+static void show_log(Fixture *f, const char *log_name)
+{
+    g_autofree char *log = in_dir(f, log_name);
+    g_autofree char *text = NULL;
+
+    if (g_file_get_contents(log, &text, NULL, NULL) && *text) {
+        g_test_message("%s has:", log_name);
+        g_test_message("%s", text);
+    }
+}
+
+static void start_xenstored(Fixture *f)
+{
+    g_autofree char *program = process_xen_bin("xenstored");
+    g_autofree char *socket = in_dir(f, "socket");
+    const char *argv[] = { program, "--no-fork", NULL };
+    int waited, status;
+
+    g_setenv("XENSTORED_RUNDIR", f->dir, TRUE);
+    g_setenv("XENSTORED_PATH", socket, TRUE);
+    f->xenstored_pid = start(f, argv, "xenstored.log");
+    for (waited = 0; waited < START_TIMEOUT_MS; waited++) {
+        f->xsh = access(socket, F_OK) == 0 ? xs_open(0) : NULL;
+        if (f->xsh) {
+            return;
+        }
+        if (!process_check(&f->xenstored_pid, &status)) {
+            break;
+        }
+        g_usleep(1000);
+    }
+    show_log(f, "xenstored.log");
+    g_error("xenstored does not start");
+}
+
+static const char *type_of(Backend backend)
+{
+    return backend == BACKEND_XEN_9PFSD ? "xen_9pfs" : "9pfs";
+}
+
+/* The guest and what belongs to it; the loopback is there. */
+static void add_guest(Fixture *f, const char *share)
+{
+    f->backend = fixture_backend();
+    f->type = type_of(f->backend);
+    f->share = in_dir(f, share);
+    g_assert_cmpint(mkdir(f->share, 0755), ==, 0);
+    while (loop_domain_exists(f->loop, f->domid)) {
+        f->domid++;
+    }
+    f->guest = guest_new(f->loop, f->xsh, f->domid);
+    f->fes = g_ptr_array_new();
+}
+
+Fixture *fixture_up(void)
+{
+    Fixture *f = g_new0(Fixture, 1);
+
+    signal(SIGPIPE, SIG_IGN);
+    f->domid = FIXTURE_DOMID;
+    f->dir = g_dir_make_tmp("loopback-XXXXXX", NULL);
+    g_assert_nonnull(f->dir);
+    f->loop_path = in_dir(f, "xen");
+    f->loop = loop_create(f->loop_path);
+    if (!f->loop) {
+        g_error("%s: %s", f->loop_path, g_strerror(errno));
+    }
+    start_xenstored(f);
+    add_guest(f, "share");
+    return f;
+}
+
+Fixture *fixture_beside(Fixture *host)
+{
+    Fixture *f = g_new0(Fixture, 1);
+    g_autofree char *share = NULL;
+
+    f->host = host;
+    f->domid = host->domid + 1;
+    f->dir = g_strdup(host->dir);
+    f->loop_path = g_strdup(host->loop_path);
+    f->loop = host->loop;
+    f->xsh = host->xsh;
+    share = g_strdup_printf("share-%u", f->domid);
+    add_guest(f, share);
+    return f;
+}
+
+/* Whether the backend is another's, as one xen-9pfsd serves all guests. */
+static bool shares_backend(Fixture *f)
+{
+    return f->host && f->backend == BACKEND_XEN_9PFSD;
+}
+
+static char *log_name(Fixture *f)
+{
+    return g_strdup_printf("backend-%u.log", f->domid);
+}
+
+bool fixture_alive(Fixture *f)
+{
+    pid_t pid = f->backend_pid;
+    g_autofree char *how = NULL, *log = log_name(f);
+
+    if (shares_backend(f)) {
+        return fixture_alive(f->host);
+    }
+    if (!pid || process_check(&f->backend_pid, &f->backend_status)) {
+        return pid;
+    }
+    how = process_describe(f->backend_status);
+    g_test_message("the backend has ended: %s", how);
+    show_log(f, log);
+    loop_reap(f->loop, pid);
+    return false;
+}
+
+static bool alive(void *opaque)
+{
+    return fixture_alive(opaque);
+}
+
+/* The words of an environment variable. */
+static void add_words(GPtrArray *all, const char *variable)
+{
+    const char *text = g_getenv(variable);
+    g_auto(GStrv) words = g_strsplit(text ? text : "", " ", -1);
+    char **word;
+
+    for (word = words; *word; word++) {
+        if (**word) {
+            g_ptr_array_add(all, g_strdup(*word));
+        }
+    }
+}
+
+/* Start the backend, between what the environment has of its command. */
+static GPid start_backend(Fixture *f, const char *const *argv,
+                          const char *after)
+{
+    g_autoptr(GPtrArray) all = g_ptr_array_new_with_free_func(g_free);
+    g_autofree char *log = log_name(f);
+
+    add_words(all, "LOOP_WRAP");
+    for (; *argv; argv++) {
+        g_ptr_array_add(all, g_strdup(*argv));
+    }
+    if (after) {
+        add_words(all, after);
+    }
+    g_ptr_array_add(all, NULL);
+    return start(f, (const char *const *)all->pdata, log);
+}
+
+/* QEMU tells the toolstack when it is ready. */
+static bool qemu_ready(Fixture *f)
+{
+    g_autofree char *path =
+        g_strdup_printf("/local/domain/0/device-model/%u/state", f->domid);
+    unsigned int len;
+    char *state = xs_read(f->xsh, XBT_NULL, path, &len);
+    bool ready = state && !strcmp(state, "running");
+
+    free(state);
+    return ready;
+}
+
+/* xen-9pfsd does not tell; it has found its place once it has a watch. */
+static bool daemon_ready(Fixture *f)
+{
+    LoopStats stats;
+
+    loop_stats(f->loop, f->backend_pid, &stats);
+    return stats.handles[LOOP_HANDLE_EVTCHN] > 0;
+}
+
+static GPid start_qemu(Fixture *f)
+{
+    const char *qemu = g_getenv("LOOP_QEMU");
+    g_autofree char *domid = g_strdup_printf("%u", f->domid);
+    g_autofree char *qmp = g_strdup_printf(
+        "unix:%s/qmp-%u,server=on,wait=off", f->dir, f->domid);
+    const char *argv[] = {
+        qemu, "-M", "xenpv", "-xen-attach", "-xen-domid", domid,
+        "-nodefaults", "-nographic", "-display", "none", "-monitor", "none",
+        "-serial", "none", "-qmp", qmp, NULL
+    };
+
+    if (!qemu) {
+        g_error("LOOP_QEMU does not say which QEMU to run");
+    }
+    return start_backend(f, argv, "LOOP_QEMU_ARGS");
+}
+
+static GPid start_daemon(Fixture *f)
+{
+    g_autofree char *program = process_xen_bin("xen-9pfsd");
+    const char *argv[] = { program, NULL };
+
+    return start_backend(f, argv, NULL);
+}
+
+void fixture_start(Fixture *f)
+{
+    bool daemon = f->backend == BACKEND_XEN_9PFSD;
+    g_autofree char *log = log_name(f);
+    int waited;
+
+    if (shares_backend(f)) {
+        return;
+    }
+    g_assert_cmpint(f->backend_pid, ==, 0);
+    f->backend_pid = daemon ? start_daemon(f) : start_qemu(f);
+    for (waited = 0; waited < START_TIMEOUT_MS; waited++) {
+        if (!fixture_alive(f)) {
+            g_error("the backend does not start");
+        }
+        if (daemon ? daemon_ready(f) : qemu_ready(f)) {
+            loop_stats(f->loop, f->backend_pid, &f->idle);
+            f->idle_fds = fixture_fds(f);
+            return;
+        }
+        g_usleep(1000);
+    }
+    show_log(f, log);
+    g_error("the backend is not ready in time");
+}
+
+int fixture_stop(Fixture *f)
+{
+    pid_t pid = f->backend_pid;
+
+    if (pid) {
+        f->backend_status = process_stop(&f->backend_pid);
+        loop_reap(f->loop, pid);
+    }
+    return f->backend_status;
+}
+
+int fixture_fds(Fixture *f)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/fd",
+                                            (int)f->backend_pid);
+    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+    const char *name;
+    int count = 0;
+
+    while (dir && (name = g_dir_read_name(dir))) {
+        g_autofree char *link = g_build_filename(path, name, NULL);
+        g_autofree char *target = g_file_read_link(link, NULL);
+
+        count += target && !g_str_has_prefix(target, f->loop_path);
+    }
+    return count;
+}
+
+Fe *fixture_device(Fixture *f, const DeviceOpts *opts)
+{
+    DeviceOpts all = opts ? *opts : (DeviceOpts) { .path = f->share };
+    Fe *fe;
+
+    all.type = all.type ? all.type : f->type;
+    device_add(f->guest, &all);
+    fe = fe_new(f->guest, all.type, all.devid);
+    fe->alive = alive;
+    fe->alive_opaque = f;
+    g_ptr_array_add(f->fes, fe);
+    return fe;
+}
+
+/* Its states, and what xenbus and the backend's log tell. */
+char *fixture_why(Fixture *f, Fe *fe)
+{
+    g_autofree char *transport = fe->client.transport->why(fe);
+    g_autofree char *path = g_strdup_printf(
+        "/local/domain/0/error/backend/%s/%u/%d/error", fe->type, f->domid,
+        fe->devid);
+    g_autofree char *name = log_name(f), *log = in_dir(f, name);
+    g_autofree char *text = NULL;
+    unsigned int len;
+    char *error = xs_read(f->xsh, XBT_NULL, path, &len);
+    char *why;
+
+    g_file_get_contents(log, &text, NULL, NULL);
+    why = g_strdup_printf("%s; error node: %s; log: %s", transport,
+                          error ? error : "none",
+                          text && *text ? text : "empty");
+    free(error);
+    return why;
+}
+
+Fe *fixture_connect(Fixture *f, unsigned rings, uint32_t order)
+{
+    Fe *fe = fixture_device(f, NULL);
+
+    if (!f->backend_pid) {
+        fixture_start(f);
+    }
+    if (!fe_connect(fe, rings, order)) {
+        g_autofree char *why = fixture_why(f, fe);
+
+        g_error("%u rings of order %u do not connect: %s", rings, order,
+                why);
+    }
+    return fe;
+}
+
+/* A leak ends the test, unless the backend is not ours to mend. */
+static void found_leak(Fixture *f, const char *what)
+{
+    if (f->backend == BACKEND_OURS) {
+        g_error("left over: %s", what);
+    }
+    g_test_message("left over: %s", what);
+}
+
+/* What the backend holds beyond what it should, to be freed; or NULL. */
+static char *leftovers(Fixture *f)
+{
+    char *left = loop_leftovers(f->loop, f->backend_pid, &f->idle);
+    uint32_t grants = loop_grants_in_use(f->loop, f->domid);
+    int fds = fixture_fds(f);
+
+    if (!left && grants) {
+        left = g_strdup_printf("%u grants of the guest are in use", grants);
+    }
+    if (!left && fds > f->idle_fds) {
+        left = g_strdup_printf("%d descriptors are open, there were %d", fds,
+                               f->idle_fds);
+    }
+    return left;
+}
+
+void fixture_check(Fixture *f)
+{
+    int patience = f->backend == BACKEND_OURS ? 2000 : 200, waited;
+    g_autofree char *left = NULL;
+
+    /* What follows the last state change may take a moment. */
+    for (waited = 0; waited < patience && f->backend_pid; waited++) {
+        g_clear_pointer(&left, g_free);
+        left = leftovers(f);
+        if (!left) {
+            return;
+        }
+        g_usleep(1000);
+    }
+    if (left) {
+        found_leak(f, left);
+    }
+}
+
+void fixture_drop(Fixture *f, Fe *fe)
+{
+    int busy;
+
+    device_offline(f->guest, fe->type, fe->devid);
+    busy = fe_disconnect(fe);
+    if (busy < 0) {
+        g_autofree char *why = fe->client.transport->why(fe);
+
+        g_error("the backend does not close: %s", why);
+    }
+    if (busy) {
+        g_autofree char *what = g_strdup_printf("%d grants in use", busy);
+
+        found_leak(f, what);
+    }
+    g_ptr_array_remove(f->fes, fe);
+    device_remove(f->guest, fe->type, fe->devid);
+    fe_free(fe);
+}
+
+void fixture_abandon(Fixture *f, Fe *fe)
+{
+    device_offline(f->guest, fe->type, fe->devid);
+    device_remove(f->guest, fe->type, fe->devid);
+}
+
+void fixture_close(Fixture *f, Fe *fe)
+{
+    fixture_drop(f, fe);
+    fixture_check(f);
+}
+
+static void remove_tree(const char *path)
+{
+    g_autoptr(GDir) dir = NULL;
+    const char *name;
+    struct stat st;
+
+    if (lstat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
+        dir = g_dir_open(path, 0, NULL);
+        while (dir && (name = g_dir_read_name(dir))) {
+            g_autofree char *child = g_build_filename(path, name, NULL);
+
+            remove_tree(child);
+        }
+        rmdir(path);
+    } else {
+        unlink(path);
+    }
+}
+
+void fixture_down(Fixture *f)
+{
+    uint32_t i, active;
+
+    fixture_stop(f);
+    for (i = 0; i < f->fes->len; i++) {
+        fe_free(g_ptr_array_index(f->fes, i));
+    }
+    g_ptr_array_unref(f->fes);
+    active = loop_grants_active(f->loop, f->domid);
+    if (active) {
+        g_error("%u grants of the guest are left over", active);
+    }
+    guest_free(f->guest);
+    if (!f->host) {
+        xs_close(f->xsh);
+        process_stop(&f->xenstored_pid);
+        loop_close(f->loop);
+        loop_remove(f->loop_path);
+        if (!g_getenv("LOOP_KEEP")) {
+            remove_tree(f->dir);
+        }
+    }
+    g_free(f->loop_path);
+    g_free(f->share);
+    g_free(f->dir);
+    g_free(f);
+}
+
+void fixture_file(Fixture *f, const char *name, const void *data, size_t len)
+{
+    g_autofree char *path = g_build_filename(f->share, name, NULL);
+    g_autofree char *dir = g_path_get_dirname(path);
+
+    g_assert_cmpint(g_mkdir_with_parents(dir, 0755), ==, 0);
+    g_assert_true(g_file_set_contents(path, data, len, NULL));
+}

@@ -1,0 +1,110 @@
+/*
+ * A whole loopback for a test: xenstored, a guest, a backend, a folder
+ *
+ * Environment:
+ *
+ *     LOOP_BACKEND    ours, stock or xen-9pfsd; [ours]
+ *     LOOP_QEMU       the QEMU to run for ours and stock
+ *     LOOP_QEMU_ARGS  further words of its command line
+ *     LOOP_XEN_BIN    where xenstored and xen-9pfsd are; [found]
+ *     LOOP_SHIM       libloopshim.so; [beside the program]
+ *     LOOP_WRAP       words put before the backend's command, which has to
+ *                     keep its process: "taskset -c 1", "nice"
+ *     LOOP_KEEP       do not remove the temporary folder
+ *
+ * A failure that only this machinery can have ends the test with a message.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef LOOPBACK_FIXTURE_H
+#define LOOPBACK_FIXTURE_H
+
+#include "9p/calls.h"
+#include "core/account.h"
+#include "core/fault.h"
+#include "guest/fe.h"
+
+/* The first guest; those beside it have the numbers that follow. */
+#define FIXTURE_DOMID 7
+
+typedef enum Backend {
+    BACKEND_OURS,
+    BACKEND_STOCK,
+    BACKEND_XEN_9PFSD
+} Backend;
+
+typedef struct Fixture {
+    struct Fixture *host;       /* whose loopback this is; NULL: its own */
+    domid_t domid;
+    Backend backend;
+    const char *type;           /* what xenstore calls the backend */
+    char *dir;                  /* temporary; everything is in it */
+    char *share;                /* the folder that is served */
+    char *loop_path;
+    Loop *loop;
+    struct xs_handle *xsh;
+    Guest *guest;
+    GPid xenstored_pid;
+    GPid backend_pid;           /* 0: not running */
+    int backend_status;         /* of waitpid(), once it has ended */
+    LoopStats idle;             /* of the backend, when it was ready */
+    int idle_fds;
+    GPtrArray *fes;             /* Fe *, ours to free */
+} Fixture;
+
+/*
+ * fixture_up: everything but the backend, which fixture_start() starts.
+ * fixture_beside: a further guest, with a backend of its own (xen-9pfsd: with
+ *     the same, which @host starts), on the loopback of @host. It goes down
+ *     first.
+ * fixture_down: stop and remove all, after asserting that nothing is left:
+ *     no mapping, port, handle or descriptor of the backend beyond what it
+ *     had when it was ready, no grant of the guest in use. Stock backends are
+ *     known to leak; for them it is only reported.
+ */
+Fixture *fixture_up(void);
+Fixture *fixture_beside(Fixture *host);
+void fixture_down(Fixture *f);
+
+/*
+ * fixture_start: start the backend, and wait until it is ready. For stock
+ *     QEMU, whose hot plug is broken, devices must have been added before.
+ * fixture_stop: end it and wait; returns its status as waitpid() does.
+ * fixture_alive: whether it runs.
+ * fixture_fds: how many descriptors it has open, without the loopback's
+ *     own.
+ */
+void fixture_start(Fixture *f);
+int fixture_stop(Fixture *f);
+bool fixture_alive(Fixture *f);
+int fixture_fds(Fixture *f);
+
+/*
+ * fixture_device: add a device for the shared folder, or as @opts say, and
+ *     make its frontend. The fixture frees it.
+ * fixture_connect: the usual: add device 0, start the backend if it does not
+ *     run, connect @rings of @order. Ends the test if that fails.
+ * fixture_drop: disconnect and remove a device, asserting that no grant of
+ *     its rings is in use.
+ * fixture_abandon: remove a device as after a guest's death: its frontend
+ *     does nothing any more, and keeps its rings until it is freed.
+ * fixture_close: as fixture_drop for the last one; then fixture_check().
+ * fixture_check: assert that the backend, which has no device, holds nothing.
+ * fixture_why: what is known of why a device does not connect, to be freed.
+ */
+Fe *fixture_device(Fixture *f, const DeviceOpts *opts);
+Fe *fixture_connect(Fixture *f, unsigned rings, uint32_t order);
+void fixture_drop(Fixture *f, Fe *fe);
+void fixture_abandon(Fixture *f, Fe *fe);
+void fixture_close(Fixture *f, Fe *fe);
+void fixture_check(Fixture *f);
+char *fixture_why(Fixture *f, Fe *fe);
+
+/* Write a file of the shared folder; @name may have folders in it. */
+void fixture_file(Fixture *f, const char *name, const void *data, size_t len);
+
+/* The backend's type and dialect. */
+Backend fixture_backend(void);
+const char *fixture_version(Fixture *f);
+
+#endif

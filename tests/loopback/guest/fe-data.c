@@ -1,0 +1,183 @@
+/*
+ * A 9pfs frontend: its data path, as a 9P transport
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <poll.h>
+#include <string.h>
+
+#include "../9p/proto.h"
+#include "fe-data.h"
+
+/* Largest reply that is believed before an msize is agreed. */
+#define MAX_REPLY (4 * 1024 * 1024)
+
+/* How often a wait looks whether the backend still lives. */
+#define ALIVE_SLICE_MS 20
+
+void fe_kick(Fe *fe, unsigned ring)
+{
+    loop_evtchn_notify(fe->guest->loop, fe->handle, fe->ports[ring]);
+}
+
+bool fe_is_alive(Fe *fe)
+{
+    return !fe->alive || fe->alive(fe->alive_opaque);
+}
+
+static bool fe_send(void *opaque, unsigned ring, const void *data,
+                    uint32_t len)
+{
+    Fe *fe = opaque;
+
+    if (ring >= fe->nr_rings || !flex_send(&fe->rings[ring], data, len)) {
+        return false;
+    }
+    fe_kick(fe, ring);
+    return true;
+}
+
+/* How much more the reply needs to be whole, as far as is known. */
+static uint32_t reply_lacks(Fe *fe, const GByteArray *partial)
+{
+    uint32_t size, limit = fe->client.msize ? fe->client.msize : MAX_REPLY;
+
+    if (partial->len < sizeof(size)) {
+        return sizeof(size) - partial->len;
+    }
+    memcpy(&size, partial->data, sizeof(size));
+    size = GUINT32_FROM_LE(size);
+    if (size < P9_HEADER_SIZE || size > limit) {
+        fe->broken = "a reply has an impossible size";
+        return 0;
+    }
+    return size - partial->len;
+}
+
+/* Move @len bytes from the ring to the end of the reply. */
+static void take_bytes(Flex *ring, GByteArray *partial, uint32_t len)
+{
+    g_byte_array_set_size(partial, partial->len + len);
+    flex_get(ring, partial->data + partial->len - len, len);
+    flex_consume(ring, len);
+}
+
+/* Take whole replies out of a ring; returns how many. */
+static int drain_ring(Fe *fe, unsigned i)
+{
+    Flex *ring = &fe->rings[i];
+    int64_t ready = flex_ready(ring);
+    uint32_t take, lacks, taken = 0;
+    int replies = 0;
+
+    if (ready < 0) {
+        fe->broken = "in_prod makes no sense";
+        return 0;
+    }
+    while (ready > 0 && !fe->broken) {
+        lacks = reply_lacks(fe, fe->partial[i]);
+        take = MIN((uint32_t)ready, lacks);
+        take_bytes(ring, fe->partial[i], take);
+        ready -= take;
+        taken += take;
+        if (!reply_lacks(fe, fe->partial[i]) && !fe->broken) {
+            p9_client_input(&fe->client, i, fe->partial[i]);
+            fe->partial[i] = p9_client_buffer(&fe->client);
+            replies++;
+        }
+    }
+    if (taken) {
+        /* As Linux does: the backend may wait for the room. */
+        fe_kick(fe, i);
+    }
+    return replies;
+}
+
+static int drain(Fe *fe)
+{
+    int replies = 0;
+    unsigned i;
+
+    for (i = 0; i < fe->nr_rings && !fe->hold; i++) {
+        replies += drain_ring(fe, i);
+    }
+    return replies;
+}
+
+/* Wait for an event; rings are looked at after the port is unmasked. */
+static bool wait_event(Fe *fe, int timeout_ms)
+{
+    struct pollfd pfd = {
+        .fd = loop_evtchn_fd(fe->guest->loop, fe->handle), .events = POLLIN,
+    };
+    int port;
+
+    if (poll(&pfd, 1, timeout_ms) <= 0) {
+        return false;
+    }
+    port = loop_evtchn_pending(fe->guest->loop, fe->handle);
+    if (port > 0) {
+        loop_evtchn_unmask(fe->guest->loop, fe->handle, port);
+    }
+    return true;
+}
+
+int fe_pump(Fe *fe, int timeout_ms)
+{
+    gint64 deadline = g_get_monotonic_time() + timeout_ms * 1000;
+    int replies;
+
+    for (;;) {
+        gint64 left;
+
+        replies = drain(fe);
+        if (replies) {
+            return replies;
+        }
+        if (fe->broken) {
+            return -1;
+        }
+        left = (deadline - g_get_monotonic_time() + 999) / 1000;
+        if (left <= 0) {
+            return 0;
+        }
+        if (!wait_event(fe, MIN(left, ALIVE_SLICE_MS)) && !fe_is_alive(fe)) {
+            return drain(fe) ? 1 : -1;
+        }
+    }
+}
+
+static int fe_wait(void *opaque, int timeout_ms)
+{
+    return fe_pump(opaque, timeout_ms);
+}
+
+static char *fe_why(void *opaque)
+{
+    Fe *fe = opaque;
+    g_autoptr(GString) text = g_string_new(NULL);
+    unsigned i;
+
+    if (!fe_is_alive(fe)) {
+        return g_strdup("the backend's process has ended");
+    }
+    g_string_printf(text, "backend state %d, %u in flight", fe_state(fe),
+                    fe->client.in_flight);
+    if (fe->broken) {
+        g_string_append_printf(text, ", %s", fe->broken);
+    }
+    for (i = 0; i < fe->nr_rings; i++) {
+        const FlexIntf *intf = fe->rings[i].intf;
+
+        g_string_append_printf(text, "; ring %u: in %u..%u, out %u..%u", i,
+                               intf->in_cons, intf->in_prod, intf->out_cons,
+                               intf->out_prod);
+    }
+    return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
+const P9Transport fe_transport = {
+    .send = fe_send,
+    .wait = fe_wait,
+    .why = fe_why,
+};
