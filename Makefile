@@ -8,8 +8,11 @@ MAKEFLAGS += --no-print-directory
 SHARE ?=
 K ?=
 
-.PHONY: help demo shell check lint check-unit check-system roots qemu images \
-        clean distclean
+BACKEND ?= ours
+QUICK ?=
+
+.PHONY: help demo shell check lint check-unit check-loopback check-system \
+        loopback-shell compare bench roots qemu stock images clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' \
@@ -21,7 +24,7 @@ demo: qemu images ## real Xen, emulated: a guest shares a directory (SHARE=dir)
 shell: qemu images ## the same, with the guest's console for you (SHARE=dir)
 	@scripts/machine shell $(if $(SHARE),"$(SHARE)")
 
-check: ## all tests: lint, unit, system
+check: ## all tests: lint, unit, loopback, system
 	@scripts/check
 
 lint: qemu ## checkpatch, gcc, clang, shellcheck on our own sources
@@ -29,6 +32,18 @@ lint: qemu ## checkpatch, gcc, clang, shellcheck on our own sources
 
 check-unit: roots ## unit tests, with sanitizers
 	@scripts/check-unit
+
+check-loopback: qemu $(if $(filter stock,$(BACKEND)),stock) ## the backend without a hypervisor (BACKEND=ours|stock|xen-9pfsd)
+	@scripts/check-loopback $(BACKEND)
+
+loopback-shell: qemu ## 9P commands for a backend without a hypervisor (SHARE=dir)
+	@tests/loopback/shell $(if $(SHARE),"$(SHARE)",.)
+
+compare: qemu stock ## which backend passes what, on the loopback
+	@tests/loopback/compare
+
+bench: qemu stock ## ours, stock and xen-9pfsd side by side (QUICK=1)
+	@tests/bench/run $(if $(QUICK),--quick)
 
 check-system: qemu images ## guests on real Xen, emulated (K=pytest expression)
 	@scripts/machine check-system $(if $(K),"$(K)")
@@ -38,6 +53,9 @@ roots: ## the Debian 13 roots in which everything happens
 
 qemu: roots ## build/qemu-system-i386 (QEMU_SRC=tree: from your own source)
 	@scripts/qemu
+
+stock: roots ## build/qemu-stock: QEMU's own backend, only hot plug cured
+	@scripts/qemu stock
 
 images: roots ## what the test machine boots
 	@scripts/images

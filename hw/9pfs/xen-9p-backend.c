@@ -52,6 +52,22 @@ static bool device_exists(Xen9pfsDevice *dev)
     return state != NULL;
 }
 
+/*
+ * Our idea of the state changes even where xenstore does not take it: what
+ * the framework does next has to fit what has been done here.
+ */
+static void device_set_state(Xen9pfsDevice *dev, enum xenbus_state state)
+{
+    XenLegacyDevice *xendev = &dev->xendev;
+
+    if (xendev->be_state == state) {
+        return;
+    }
+    if (!device_exists(dev) || xen_be_set_state(xendev, state) < 0) {
+        xendev->be_state = state;
+    }
+}
+
 static bool log_allowed(Xen9pfsDevice *dev)
 {
     int64_t now = qemu_clock_get_ms(QEMU_CLOCK_REALTIME);
@@ -115,6 +131,8 @@ static void session_free(Xen9pfsSession *session)
 {
     V9fsState *s = &session->state;
 
+    /* First: v9fs_reset() polls, which must not come back here. */
+    qemu_bh_delete(session->bh);
     if (session->transport) {
         session->transport->disconnect(session);
     }
@@ -125,7 +143,6 @@ static void session_free(Xen9pfsSession *session)
     if (session->fsdev_id) {
         qemu_fsdev_remove(session->fsdev_id);
     }
-    qemu_bh_delete(session->bh);
     error_free(session->failure);
     g_free(s->fsconf.tag);
     g_free(session->fsdev_id);
@@ -265,9 +282,7 @@ static void device_fail(Xen9pfsDevice *dev, const Error *err)
 {
     device_report(dev, err);
     session_close(dev);
-    if (device_exists(dev)) {
-        xen_be_set_state(&dev->xendev, XenbusStateClosing);
-    }
+    device_set_state(dev, XenbusStateClosing);
 }
 
 static void device_alloc(XenLegacyDevice *xendev)
@@ -314,6 +329,9 @@ static int device_connect(XenLegacyDevice *xendev)
     Error *err = NULL;
     int num;
 
+    if (!dev->session) {
+        return -1;
+    }
     if (dev->session->connection) {
         return 0;
     }
@@ -366,6 +384,10 @@ static void device_frontend_changed(XenLegacyDevice *xendev, const char *node)
          */
         if (xendev->be_state == XenbusStateInitWait && dev->session) {
             device_connect(xendev);
+        } else if (xendev->be_state == XenbusStateClosed &&
+                   xendev->fe_state == XenbusStateInitialised) {
+            /* Older Linux, loaded again: it does not ask for a new start. */
+            device_set_state(dev, XenbusStateInitialising);
         }
         break;
     case XenbusStateInitialising:
@@ -373,17 +395,13 @@ static void device_frontend_changed(XenLegacyDevice *xendev, const char *node)
         if (xendev->be_state == XenbusStateConnected ||
             xendev->be_state == XenbusStateClosing) {
             session_close(dev);
-            xen_be_set_state(xendev, XenbusStateClosed);
+            device_set_state(dev, XenbusStateClosed);
         }
         break;
     case XenbusStateUnknown:
         /* Removed, and soon the backend's too: then write nothing there. */
         session_close(dev);
-        if (!device_exists(dev)) {
-            xendev->be_state = XenbusStateClosed;
-        } else if (xendev->be_state != XenbusStateClosed) {
-            xen_be_set_state(xendev, XenbusStateClosed);
-        }
+        device_set_state(dev, XenbusStateClosed);
         break;
     default:
         break;

@@ -314,23 +314,31 @@ static bool ring_run(FlexRing *ring)
     return taken == BATCH;
 }
 
-/* A bottom half: requests finished, or a batch was not enough. */
+/* qemu_bh_schedule() makes a system call even if it is scheduled already. */
+static void flex_schedule(Flex *flex)
+{
+    if (!flex->scheduled) {
+        flex->scheduled = true;
+        qemu_bh_schedule(flex->bh);
+    }
+}
+
 void flex_run(void *opaque)
 {
     Flex *flex = opaque;
     bool more = false;
 
+    flex->scheduled = false;
     flex->stalled = false;
     for (unsigned i = 0; i < flex->num_rings; i++) {
         more |= ring_run(&flex->rings[(flex->first + i) % flex->num_rings]);
     }
     flex->first = (flex->first + 1) % flex->num_rings;
     if (more) {
-        qemu_bh_schedule(flex->bh);
+        flex_schedule(flex);
     }
 }
 
-/* The frontend notified: it has produced requests or consumed replies. */
 void flex_event(void *opaque)
 {
     FlexRing *ring = opaque;
@@ -342,7 +350,7 @@ void flex_event(void *opaque)
     /* Unmask first: what comes from here on notifies again. */
     qemu_xen_evtchn_unmask(ring->evtchn, port);
     if (ring_run(ring)) {
-        qemu_bh_schedule(ring->flex->bh);
+        flex_schedule(ring->flex);
     }
 }
 
@@ -354,7 +362,7 @@ void flex_event(void *opaque)
 static void flex_answer(Flex *flex, FlexRing *ring)
 {
     if (flex->in_flight || flex->stalled || flex->current) {
-        qemu_bh_schedule(flex->bh);
+        flex_schedule(flex);
     } else {
         ring_finish(ring);
     }
@@ -411,6 +419,11 @@ static void flex_push_and_notify(V9fsPDU *pdu)
     trace_xen_9pfs_reply(flex->session->name, ring->index, pdu->tag, pdu->id,
                          pdu->size);
 
+    if (pdu->size == 0 && !pdu->cancelled) {
+        /* The server forgets to count the header of some Rwstat. */
+        pdu->size = sizeof(P9MsgHeader);
+        stl_le_p(reply->data, pdu->size);
+    }
     if (flex_dead(flex) || pdu->size == 0) {
         /* Nobody to tell; or cancelled, which has no reply (Tflush). */
         reply_free(ring, reply);

@@ -83,6 +83,7 @@ struct Flex {
     QEMUBH *bh;                 /* runs all rings */
     unsigned in_flight;
     FlexRing *current;          /* within ring_run() */
+    bool scheduled;             /* the bottom half is to run */
     bool stalled;               /* requests wait for a PDU or for memory */
     bool quiesced;
     Xen9pReplyPool replies;
@@ -93,14 +94,18 @@ struct Flex {
 };
 
 /**
- * flex_run: do all that there is to do on all rings; a bottom half
+ * flex_run: do all that there is to do on all rings
  * @opaque: the Flex
+ *
+ * A bottom half, for when requests finished or a batch was not enough.
  */
 void flex_run(void *opaque);
 
 /**
- * flex_event: the frontend notified; a file-descriptor handler
+ * flex_event: the frontend has produced requests or consumed replies
  * @opaque: the FlexRing
+ *
+ * The handler of its event channel's file descriptor.
  */
 void flex_event(void *opaque);
 
