@@ -291,6 +291,33 @@ static void device_alloc(XenLegacyDevice *xendev)
     device_of(xendev)->transport = &xen_9pfs_flex_transport;
 }
 
+/* InitWait -> Connected. A failure leads to Closing instead. */
+static int device_connect(XenLegacyDevice *xendev)
+{
+    Xen9pfsDevice *dev = device_of(xendev);
+    Xen9pfsRingConf conf[XEN_9PFS_MAX_RINGS];
+    Error *err = NULL;
+    int num;
+
+    if (!dev->session) {
+        return -1;
+    }
+    if (dev->session->connection) {
+        return 0;
+    }
+    num = xen_9pfs_config_rings(xendev, conf, &err);
+    if (num > 0) {
+        dev->transport->connect(dev->session, conf, num, &err);
+    }
+    if (err) {
+        device_fail(dev, err);
+        error_free(err);
+        return -1;
+    }
+    trace_xen_9pfs_connect(xendev->name, num);
+    return 0;
+}
+
 /* Initialising -> InitWait */
 static int device_init(XenLegacyDevice *xendev)
 {
@@ -318,34 +345,12 @@ static int device_init(XenLegacyDevice *xendev)
     device_clear_error(dev);
     trace_xen_9pfs_init(xendev->name, dev->session->state.ctx.fs_root,
                         dev->session->state.tag);
-    return 0;
-}
-
-/* InitWait -> Connected. A failure leads to Closing instead. */
-static int device_connect(XenLegacyDevice *xendev)
-{
-    Xen9pfsDevice *dev = device_of(xendev);
-    Xen9pfsRingConf conf[XEN_9PFS_MAX_RINGS];
-    Error *err = NULL;
-    int num;
-
-    if (!dev->session) {
-        return -1;
-    }
-    if (dev->session->connection) {
-        return 0;
-    }
-    num = xen_9pfs_config_rings(xendev, conf, &err);
-    if (num > 0) {
-        dev->transport->connect(dev->session, conf, num, &err);
-    }
-    if (err) {
-        device_fail(dev, err);
-        error_free(err);
-        return -1;
-    }
-    trace_xen_9pfs_connect(xendev->name, num);
-    return 0;
+    /*
+     * A frontend that is there already is connected here, for the reason
+     * that device_frontend_changed() has.
+     */
+    return xendev->fe_state == XenbusStateInitialised ||
+        xendev->fe_state == XenbusStateConnected ? device_connect(xendev) : 0;
 }
 
 static void device_disconnect(XenLegacyDevice *xendev)
