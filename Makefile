@@ -24,7 +24,7 @@ demo: qemu images ## real Xen, emulated: a guest shares a directory (SHARE=dir)
 shell: qemu images ## the same, with the guest's console for you (SHARE=dir)
 	@scripts/machine shell $(if $(SHARE),"$(SHARE)")
 
-check: ## all tests: lint, unit, loopback, system
+check: ## lint, unit tests, the backend without a hypervisor
 	@scripts/check
 
 lint: qemu ## checkpatch, gcc, clang, shellcheck on our own sources

@@ -122,6 +122,24 @@ void flex_drop_replies(FlexRing *ring)
     }
 }
 
+/* Whether the reply to a request of this tag waits for room on another ring. */
+static bool answer_waits(const FlexRing *ring, uint16_t tag)
+{
+    for (unsigned i = 0; i < ring->flex->num_rings; i++) {
+        const FlexRing *other = &ring->flex->rings[i];
+
+        for (GList *l = other->waiting.head; l && other != ring; l = l->next) {
+            Xen9pReply *reply = l->data;
+
+            /* size[4] type[1] tag[2] */
+            if (lduw_le_p(reply->data + 5) == tag) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 /* Put the replies that wait into the ring, as many as there is room for. */
 static void ring_flush(FlexRing *ring)
 {
@@ -136,17 +154,23 @@ static void ring_flush(FlexRing *ring)
         return;
     }
     while ((reply = g_queue_peek_head(&ring->waiting)) && reply->len <= room) {
+        if (reply->flushes && answer_waits(ring, reply->flushed_tag)) {
+            /* After Rflush the tag may be that of another request. */
+            ring->flex->stalled = true;
+            break;
+        }
         xen_9p_ring_write(&ring->in, reply->data, reply->len);
         room -= reply->len;
         g_queue_unlink(&ring->waiting, &reply->link);
         reply_free(ring, reply);
     }
-    if (reply) {
+    if (reply && reply->len > room) {
         trace_xen_9pfs_ring_full(ring->flex->session->name, ring->index,
                                  reply->len, room);
     }
     if (xen_9p_ring_publish(&ring->in, ring->in.position)) {
         ring->notify = true;
+        ring->flex->progress = true;
     }
 }
 
@@ -215,6 +239,39 @@ static bool ring_header(FlexRing *ring, uint32_t available)
 }
 
 /*
+ * A Tflush must not get to the server before the request that it is about,
+ * which the client may have sent on another ring. What the other rings hold
+ * when the Tflush is first seen goes before it, as far as it is complete.
+ *
+ * Returns: true if there is some left.
+ */
+static bool ring_early(FlexRing *ring)
+{
+    Flex *flex = ring->flex;
+    bool early = false;
+
+    for (unsigned i = 0; i < flex->num_rings; i++) {
+        FlexRing *other = &flex->rings[i];
+        uint32_t available;
+
+        if (other == ring ||
+            !xen_9p_ring_readable(&other->out, &available)) {
+            continue;
+        }
+        if (!ring->flush_seen) {
+            ring->flush_after[i] = other->out.position + available;
+        }
+        if ((int32_t)(ring->flush_after[i] - other->out.position) > 0 &&
+            ring_header(other, available) && other->header.id != P9_TFLUSH) {
+            /* (Two Tflush do not wait for each other.) */
+            early = true;
+        }
+    }
+    ring->flush_seen = early;
+    return early;
+}
+
+/*
  * Take the latched request from the ring into @req. What the server parses
  * is copied; only a large payload stays where it is.
  *
@@ -269,6 +326,9 @@ static bool ring_receive(FlexRing *ring)
     if (!ring_header(ring, available)) {
         return false;
     }
+    if (ring->header.id == P9_TFLUSH && ring_early(ring)) {
+        return ring_stall(ring, "requests of other rings");
+    }
     pdu = pdu_alloc(s);
     if (!pdu) {
         return ring_stall(ring, "a free PDU");
@@ -291,6 +351,7 @@ static bool ring_receive(FlexRing *ring)
     ring->out.position += ring->size;
     ring->size = 0;
     flex->in_flight++;
+    flex->progress = true;
     trace_xen_9pfs_request(flex->session->name, ring->index,
                            le16_to_cpu(header.tag_le), header.id,
                            le32_to_cpu(header.size_le));
@@ -298,8 +359,8 @@ static bool ring_receive(FlexRing *ring)
     return true;
 }
 
-/* Everything that there is to do on a ring. True: more than one batch. */
-static bool ring_run(FlexRing *ring)
+/* Everything that there is to do on a ring. Returns the requests taken. */
+static unsigned ring_run(FlexRing *ring)
 {
     Flex *flex = ring->flex;
     unsigned taken = 0;
@@ -311,7 +372,7 @@ static bool ring_run(FlexRing *ring)
     }
     flex->current = NULL;
     ring_finish(ring);
-    return taken == BATCH;
+    return taken;
 }
 
 /* qemu_bh_schedule() makes a system call even if it is scheduled already. */
@@ -330,11 +391,15 @@ void flex_run(void *opaque)
 
     flex->scheduled = false;
     flex->stalled = false;
+    flex->progress = false;
     for (unsigned i = 0; i < flex->num_rings; i++) {
-        more |= ring_run(&flex->rings[(flex->first + i) % flex->num_rings]);
+        unsigned n = (flex->first + i) % flex->num_rings;
+
+        more |= ring_run(&flex->rings[n]) == BATCH;
     }
     flex->first = (flex->first + 1) % flex->num_rings;
-    if (more) {
+    /* One ring may have waited for what another one has just done. */
+    if (more || (flex->stalled && flex->progress)) {
         flex_schedule(flex);
     }
 }
@@ -349,7 +414,7 @@ void flex_event(void *opaque)
     }
     /* Unmask first: what comes from here on notifies again. */
     qemu_xen_evtchn_unmask(ring->evtchn, port);
-    if (ring_run(ring)) {
+    if (ring_run(ring) == BATCH || ring->flex->stalled) {
         flex_schedule(ring->flex);
     }
 }
@@ -402,6 +467,24 @@ static void flex_init_out_iov(V9fsPDU *pdu, struct iovec **piov,
     *pniov = req->num_out;
 }
 
+/*
+ * The server has completed a request of 9P2000.u without the size of its
+ * reply: a Twstat that only syncs, or a Tcreate that failed without an errno.
+ */
+static void reply_mend(FlexRequest *req, V9fsPDU *pdu)
+{
+    V9fsString why = { .data = strerror(EINVAL) };
+
+    pdu->size = sizeof(P9MsgHeader);
+    if (pdu->id != P9_RWSTAT) {
+        why.size = strlen(why.data);
+        pdu->id = P9_RERROR;
+        pdu->size += v9fs_iov_marshal(&req->in, 1, pdu->size, 1, "sd",
+                                      &why, EINVAL);
+    }
+    v9fs_iov_marshal(&req->in, 1, 0, 1, "dbw", pdu->size, pdu->id, pdu->tag);
+}
+
 /* A request is done. The server frees its PDU after this. */
 static void flex_push_and_notify(V9fsPDU *pdu)
 {
@@ -420,9 +503,7 @@ static void flex_push_and_notify(V9fsPDU *pdu)
                          pdu->size);
 
     if (pdu->size == 0 && !pdu->cancelled) {
-        /* The server forgets to count the header of some Rwstat. */
-        pdu->size = sizeof(P9MsgHeader);
-        stl_le_p(reply->data, pdu->size);
+        reply_mend(req, pdu);
     }
     if (flex_dead(flex) || pdu->size == 0) {
         /* Nobody to tell; or cancelled, which has no reply (Tflush). */
@@ -431,8 +512,14 @@ static void flex_push_and_notify(V9fsPDU *pdu)
         reply_free(ring, reply);
         ring_fail(ring, "no room for a reply of %" PRIu32 " bytes", pdu->size);
     } else {
+        /* At once: what is ready later, on any ring, comes after it. */
         reply->len = pdu->size;
+        if (pdu->id == P9_RFLUSH) {
+            reply->flushes = true;
+            reply->flushed_tag = lduw_le_p(req->head + sizeof(P9MsgHeader));
+        }
         g_queue_push_tail_link(&ring->waiting, &reply->link);
+        ring_flush(ring);
     }
 
     if (flex->quiesced) {

@@ -67,6 +67,8 @@ struct FlexRing {
     Xen9pRing out;
     P9MsgHeader header;         /* of the request at out.position */
     uint32_t size;              /* that request's size, 0: not known yet */
+    bool flush_seen;            /* it is a Tflush that waits for ... */
+    uint32_t flush_after[XEN_9PFS_MAX_RINGS]; /* ... these of other rings */
     QTAILQ_HEAD(, FlexRequest) held; /* in the order of the ring */
 
     /* Replies */
@@ -84,7 +86,8 @@ struct Flex {
     unsigned in_flight;
     FlexRing *current;          /* within ring_run() */
     bool scheduled;             /* the bottom half is to run */
-    bool stalled;               /* requests wait for a PDU or for memory */
+    bool stalled;               /* something waits for another request's end */
+    bool progress;              /* since flex_run() began */
     bool quiesced;
     Xen9pReplyPool replies;
     unsigned first;             /* ring to begin with: each gets its turn */

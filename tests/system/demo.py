@@ -63,7 +63,7 @@ def demo(note):
             raise Failed('sha256sum', 1, 'the checksums differ')
 
     say(f'it writes {note}')
-    guest.run(f'''echo "Hello from the guest $(hostname), domain {guest.domid}, \
+    guest.run(f'''echo "Hello from the guest, domain {guest.domid}, \
 Linux $(uname -r), $(date)." > /mnt/{note}; sync; umount /mnt''')
     guest.shutdown()
     lines = guest.new_log_lines()
@@ -80,7 +80,7 @@ def shell():
     print('The console of the guest follows. In it:\n'
           '    mkdir -p /mnt; mount -t 9p -o trans=xen,version=9p2000.L,'
           'msize=524288 share /mnt\n'
-          "To leave: 'poweroff', or Ctrl-] ; to kill the machine: Ctrl-a x\n",
+          "To leave: 'exit', or Ctrl-] ; to kill the machine: Ctrl-a x\n",
           flush=True)
     xl('create', '-q', '/tmp/shell.cfg')
     os.system('xl console shell')
