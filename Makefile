@@ -10,9 +10,10 @@ K ?=
 
 BACKEND ?= ours
 QUICK ?=
+DESTDIR ?=
 
 .PHONY: help demo shell check lint check-unit check-loopback check-system \
-        loopback-shell compare bench roots qemu stock images clean distclean
+        loopback-shell compare bench roots qemu stock tools images clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' \
@@ -33,7 +34,7 @@ lint: qemu ## checkpatch, gcc, clang, shellcheck on our own sources
 check-unit: roots ## unit tests, with sanitizers
 	@scripts/check-unit
 
-check-loopback: qemu $(if $(filter stock,$(BACKEND)),stock) ## the backend without a hypervisor (BACKEND=ours|stock|xen-9pfsd)
+check-loopback: qemu tools $(if $(filter stock,$(BACKEND)),stock) ## the backend without a hypervisor (BACKEND=ours|stock|xen-9pfsd)
 	@scripts/check-loopback $(BACKEND)
 
 loopback-shell: qemu ## 9P commands for a backend without a hypervisor (SHARE=dir)
@@ -45,7 +46,7 @@ compare: qemu stock ## which backend passes what, on the loopback
 bench: qemu stock ## ours, stock and xen-9pfsd side by side (QUICK=1)
 	@tests/bench/run $(if $(QUICK),--quick)
 
-check-system: qemu images ## guests on real Xen, emulated (K=pytest expression)
+check-system: qemu tools images ## guests on real Xen, emulated (K=pytest expression)
 	@scripts/machine check-system $(if $(K),"$(K)")
 
 roots: ## the Debian 13 roots in which everything happens
@@ -56,6 +57,9 @@ qemu: roots ## build/qemu-system-i386 (QEMU_SRC=tree: from your own source)
 
 stock: roots ## build/qemu-stock: QEMU's own backend, only hot plug cured
 	@scripts/qemu stock
+
+tools: roots ## build/xen-virtfs, with its man page (DESTDIR=dir: install)
+	@scripts/tools $(if $(DESTDIR),"$(DESTDIR)")
 
 images: roots ## what the test machine boots
 	@scripts/images

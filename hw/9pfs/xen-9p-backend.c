@@ -285,9 +285,28 @@ static void device_fail(Xen9pfsDevice *dev, const Error *err)
     device_set_state(dev, XenbusStateClosing);
 }
 
+static void device_get_stats(Object *obj, Visitor *v, const char *name,
+                             void *opaque, Error **errp)
+{
+    Xen9pfsSession *session = device_of(XENBACKEND(obj))->session;
+    Xen9pfsStats stats = { 0 };
+    V9fsPDU *pdu;
+
+    if (session) {
+        stats = session->stats;
+        stats.msize = session->state.msize;
+        QLIST_FOREACH(pdu, &session->state.active_list, next) {
+            stats.in_flight++;
+        }
+    }
+    xen_9pfs_stats_visit(&stats, v, name, errp);
+}
+
 static void device_alloc(XenLegacyDevice *xendev)
 {
     trace_xen_9pfs_alloc(xendev->name);
+    object_property_add(OBJECT(xendev), "stats", "Xen9pfsStats",
+                        device_get_stats, NULL, NULL, NULL);
     device_of(xendev)->transport = &xen_9pfs_flex_transport;
 }
 

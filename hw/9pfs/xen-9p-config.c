@@ -66,24 +66,130 @@ static bool one_of(const char *value, const char *words)
  * A node's value is wrong. It may be the guest's: nothing of it but
  * printable characters may reach the log, and not many.
  */
-static void node_error(Error **errp, const char *base, const char *node,
-                       const char *value, const char *allowed)
+static void value_error(Error **errp, const char *node, const char *value,
+                        const char *allowed)
 {
     if (value) {
         g_autofree char *safe = g_strescape(value, NULL);
 
-        error_setg(errp, "%s/%s: '%.64s' is not valid, use %s",
-                   base, node, safe, allowed);
+        error_setg(errp, "%s: '%.64s' is not valid, use %s", node, safe,
+                   allowed);
     } else {
-        error_setg(errp, "%s/%s: missing, use %s", base, node, allowed);
+        error_setg(errp, "%s: missing, use %s", node, allowed);
     }
+}
+
+/* The same of a node that is in xenstore, at @base. */
+static void node_error(Error **errp, const char *base, const char *node,
+                       const char *value, const char *allowed)
+{
+    ERRP_GUARD();
+
+    value_error(errp, node, value, allowed);
+    error_prepend(errp, "%s/", base);
+}
+
+static bool check_tag(const char *tag, Error **errp)
+{
+    size_t len = tag ? strlen(tag) : 0;
+
+    if (len == 0 || len >= MAX_TAG_LEN ||
+        strspn(tag, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+               "0123456789_.-") != len) {
+        value_error(errp, "tag", tag,
+                    "1 to 31 letters, digits, '_', '.' or '-'");
+        return false;
+    }
+    return true;
+}
+
+static bool check_path(const char *path, Error **errp)
+{
+    const char *why = NULL;
+    struct stat st;
+
+    if (!path || path[0] != '/') {
+        value_error(errp, "path", path, "the absolute path of a directory");
+        return false;
+    }
+    if (stat(path, &st) < 0) {
+        why = strerror(errno);
+    } else if (!S_ISDIR(st.st_mode)) {
+        why = strerror(ENOTDIR);
+    } else if (access(path, R_OK | X_OK) < 0) {
+        why = strerror(errno);
+    }
+    if (why) {
+        error_setg(errp, "path: '%s': %s, use a directory that QEMU can read",
+                   path, why);
+        return false;
+    }
+    return true;
+}
+
+static bool check_option(const ConfigOption *option, const char *value,
+                         Error **errp)
+{
+    uint64_t number;
+    bool valid;
+
+    if (option->max) {
+        valid = g_ascii_isdigit(value[0]) &&
+            qemu_strtou64(value, NULL, 0, &number) == 0 &&
+            number <= option->max;
+    } else {
+        valid = one_of(value, option->allowed);
+    }
+    if (!valid) {
+        value_error(errp, option->node, value, option->allowed);
+    }
+    return valid;
+}
+
+bool xen_9pfs_config_check(const char *node, const char *value, Error **errp)
+{
+    if (g_str_equal(node, "tag")) {
+        return check_tag(value, errp);
+    }
+    if (g_str_equal(node, "path")) {
+        return check_path(value, errp);
+    }
+    if (g_str_equal(node, "security_model")) {
+        if (!value || !one_of(value, SECURITY_MODELS)) {
+            value_error(errp, node, value, SECURITY_MODELS);
+            return false;
+        }
+        return true;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(options) && value; i++) {
+        if (g_str_equal(node, options[i].node)) {
+            return check_option(&options[i], value, errp);
+        }
+    }
+    return true;
+}
+
+const char *xen_9pfs_config_option(size_t index)
+{
+    return index < ARRAY_SIZE(options) ? options[index].node : NULL;
+}
+
+static bool check_node(const char *base, const char *node, const char *value,
+                       Error **errp)
+{
+    ERRP_GUARD();
+
+    if (!xen_9pfs_config_check(node, value, errp)) {
+        error_prepend(errp, "%s/", base);
+        return false;
+    }
+    return true;
 }
 
 char *xen_9pfs_config_tag(XenLegacyDevice *xendev, Error **errp)
 {
     const char *base = xendev->fe;
     g_autofree char *tag = NULL;
-    size_t len;
 
     /*
      * Where the specification has it, which the guest cannot write; or
@@ -95,15 +201,7 @@ char *xen_9pfs_config_tag(XenLegacyDevice *xendev, Error **errp)
     } else {
         tag = xenstore_read_fe_str(xendev, "tag");
     }
-    len = tag ? strlen(tag) : 0;
-    if (len == 0 || len >= MAX_TAG_LEN ||
-        strspn(tag, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-               "0123456789_.-") != len) {
-        node_error(errp, base, "tag", tag,
-                   "1 to 31 letters, digits, '_', '.' or '-'");
-        return NULL;
-    }
-    return g_steal_pointer(&tag);
+    return check_node(base, "tag", tag, errp) ? g_steal_pointer(&tag) : NULL;
 }
 
 /* ---- The fsdev ---- */
@@ -111,27 +209,9 @@ char *xen_9pfs_config_tag(XenLegacyDevice *xendev, Error **errp)
 static bool set_path(XenLegacyDevice *xendev, QemuOpts *opts, Error **errp)
 {
     g_autofree char *path = xenstore_read_be_str(xendev, "path");
-    const char *why = NULL;
-    struct stat st;
 
-    if (!path || path[0] != '/') {
-        node_error(errp, xendev->be, "path", path,
-                   "the absolute path of a directory");
-        return false;
-    }
-    if (stat(path, &st) < 0) {
-        why = strerror(errno);
-    } else if (!S_ISDIR(st.st_mode)) {
-        why = strerror(ENOTDIR);
-    } else if (access(path, R_OK | X_OK) < 0) {
-        why = strerror(errno);
-    }
-    if (why) {
-        error_setg(errp, "%s/path: '%s': %s, use a directory that QEMU can "
-                   "read", xendev->be, path, why);
-        return false;
-    }
-    return qemu_opt_set(opts, "path", path, errp);
+    return check_node(xendev->be, "path", path, errp) &&
+        qemu_opt_set(opts, "path", path, errp);
 }
 
 static bool set_security_model(XenLegacyDevice *xendev, QemuOpts *opts,
@@ -143,12 +223,8 @@ static bool set_security_model(XenLegacyDevice *xendev, QemuOpts *opts,
         /* The specification's spelling; libxl writes the other. */
         model = xenstore_read_be_str(xendev, "security-model");
     }
-    if (!model || !one_of(model, SECURITY_MODELS)) {
-        node_error(errp, xendev->be, "security_model", model,
-                   SECURITY_MODELS);
-        return false;
-    }
-    return qemu_opt_set(opts, "security_model", model, errp);
+    return check_node(xendev->be, "security_model", model, errp) &&
+        qemu_opt_set(opts, "security_model", model, errp);
 }
 
 static bool set_option(XenLegacyDevice *xendev, const ConfigOption *option,
@@ -157,21 +233,11 @@ static bool set_option(XenLegacyDevice *xendev, const ConfigOption *option,
     g_autofree char *value = xenstore_read_be_str(xendev, option->node);
     g_autofree char *name = NULL;
     const char *set = value;
-    uint64_t number;
-    bool valid;
 
     if (!value) {
         return true;
     }
-    if (option->max) {
-        valid = g_ascii_isdigit(value[0]) &&
-            qemu_strtou64(value, NULL, 0, &number) == 0 &&
-            number <= option->max;
-    } else {
-        valid = one_of(value, option->allowed);
-    }
-    if (!valid) {
-        node_error(errp, xendev->be, option->node, value, option->allowed);
+    if (!check_node(xendev->be, option->node, value, errp)) {
         return false;
     }
 

@@ -12,6 +12,25 @@
 #include "hw/9pfs/xen-9pfs.h"
 
 /**
+ * xen_9pfs_config_check: whether a node of the backend may have this value
+ * @node: "tag", "path", "security_model" or one of xen_9pfs_config_option()
+ * @value: its text, NULL: it is missing
+ * @errp: set where not: names the node, its value and what is allowed
+ *
+ * Returns: true if it may.
+ */
+bool xen_9pfs_config_check(const char *node, const char *value, Error **errp);
+
+/**
+ * xen_9pfs_config_option: the optional nodes of the backend, one by one
+ * @index: from 0
+ *
+ * Returns: the node's name, NULL past the last. With '/' for '.' it is the
+ * name of the option of "-fsdev local" that it stands for.
+ */
+const char *xen_9pfs_config_option(size_t index);
+
+/**
  * xen_9pfs_config_tag: the tag by which the guest mounts the share
  * @xendev: the device
  * @errp: set where the tag is missing or unusable: names the node

@@ -20,18 +20,26 @@
 static void *ring_map(FlexRing *ring, uint32_t *refs, unsigned num, int prot)
 {
     Xen9pfsSession *session = ring->flex->session;
+    void *pages = qemu_xen_gnttab_map_refs(ring->flex->gnttab, num,
+                                           session->domid, refs, prot);
 
-    return qemu_xen_gnttab_map_refs(ring->flex->gnttab, num, session->domid,
-                                    refs, prot);
+    session->stats.grants += pages ? num : 0;
+    return pages;
 }
 
 static void ring_unmap(FlexRing *ring, void *pages, uint32_t *refs,
                        unsigned num)
 {
-    if (pages && qemu_xen_gnttab_unmap(ring->flex->gnttab, pages, refs, num)) {
-        warn_report("%s: ring %u: cannot unmap %u pages: %s",
-                    ring->flex->session->name, ring->index, num,
-                    strerror(errno));
+    Xen9pfsSession *session = ring->flex->session;
+
+    if (!pages) {
+        return;
+    }
+    if (qemu_xen_gnttab_unmap(ring->flex->gnttab, pages, refs, num)) {
+        warn_report("%s: ring %u: cannot unmap %u pages: %s", session->name,
+                    ring->index, num, strerror(errno));
+    } else {
+        session->stats.grants -= num;
     }
 }
 
@@ -163,6 +171,7 @@ int flex_connect(Xen9pfsSession *session, const Xen9pfsRingConf *conf,
     flex->num_rings = num_rings;
     flex->bh = qemu_bh_new(flex_run, flex);
     session->connection = flex;
+    session->stats.rings = num_rings;
     xen_9p_reply_pool_init(&flex->replies, 0);
     for (unsigned i = 0; i < num_rings; i++) {
         FlexRing *ring = &flex->rings[i];

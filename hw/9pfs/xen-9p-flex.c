@@ -160,6 +160,7 @@ static void ring_flush(FlexRing *ring)
             break;
         }
         xen_9p_ring_write(&ring->in, reply->data, reply->len);
+        ring->flex->session->stats.bytes_sent += reply->len;
         room -= reply->len;
         g_queue_unlink(&ring->waiting, &reply->link);
         reply_free(ring, reply);
@@ -352,6 +353,8 @@ static bool ring_receive(FlexRing *ring)
     ring->size = 0;
     flex->in_flight++;
     flex->progress = true;
+    flex->session->stats.requests++;
+    flex->session->stats.bytes_received += le32_to_cpu(header.size_le);
     trace_xen_9pfs_request(flex->session->name, ring->index,
                            le16_to_cpu(header.tag_le), header.id,
                            le32_to_cpu(header.size_le));

@@ -14,6 +14,7 @@
 #define HW_9PFS_XEN_9PFS_H
 
 #include "hw/9pfs/9p.h"
+#include "hw/9pfs/xen-9p-stats.h"
 #include "hw/xen/xen-legacy-backend.h"
 
 typedef struct Xen9pfsDevice Xen9pfsDevice;
@@ -46,6 +47,7 @@ struct Xen9pfsSession {
     char *fsdev_id;             /* this session's own entry, or NULL */
     Error *failure;             /* why it has to end, NULL while all is well */
     bool draining;              /* the glue waits for its requests */
+    Xen9pfsStats stats;
     QEMUBH *bh;                 /* ends it, or frees it once closed */
 };
 

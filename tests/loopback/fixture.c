@@ -307,18 +307,23 @@ int fixture_fds(Fixture *f)
     return count;
 }
 
-Fe *fixture_device(Fixture *f, const DeviceOpts *opts)
+Fe *fixture_frontend(Fixture *f, const char *type, int devid)
 {
-    DeviceOpts all = opts ? *opts : (DeviceOpts) { .path = f->share };
-    Fe *fe;
+    Fe *fe = fe_new(f->guest, type, devid);
 
-    all.type = all.type ? all.type : f->type;
-    device_add(f->guest, &all);
-    fe = fe_new(f->guest, all.type, all.devid);
     fe->alive = alive;
     fe->alive_opaque = f;
     g_ptr_array_add(f->fes, fe);
     return fe;
+}
+
+Fe *fixture_device(Fixture *f, const DeviceOpts *opts)
+{
+    DeviceOpts all = opts ? *opts : (DeviceOpts) { .path = f->share };
+
+    all.type = all.type ? all.type : f->type;
+    device_add(f->guest, &all);
+    return fixture_frontend(f, all.type, all.devid);
 }
 
 /* Its states, and what xenbus and the backend's log tell. */
@@ -428,6 +433,14 @@ void fixture_abandon(Fixture *f, Fe *fe)
 {
     device_offline(f->guest, fe->type, fe->devid);
     device_remove(f->guest, fe->type, fe->devid);
+}
+
+void fixture_gone(Fixture *f, Fe *fe)
+{
+    fixture_check(f);
+    g_assert_cmpint(fe_drop(fe), ==, 0);
+    g_ptr_array_remove(f->fes, fe);
+    fe_free(fe);
 }
 
 void fixture_close(Fixture *f, Fe *fe)

@@ -82,6 +82,7 @@ int fixture_fds(Fixture *f);
 /*
  * fixture_device: add a device for the shared folder, or as @opts say, and
  *     make its frontend. The fixture frees it.
+ * fixture_frontend: the frontend of a device that others have added.
  * fixture_connect: the usual: add device 0, start the backend if it does not
  *     run, connect @rings of @order. Ends the test if that fails.
  * fixture_drop: disconnect and remove a device, asserting that no grant of
@@ -89,14 +90,18 @@ int fixture_fds(Fixture *f);
  * fixture_abandon: remove a device as after a guest's death: its frontend
  *     does nothing any more, and keeps its rings until it is freed.
  * fixture_close: as fixture_drop for the last one; then fixture_check().
+ * fixture_gone: the last device was removed by others, without a word to its
+ *     frontend: as fixture_check(), then free the frontend.
  * fixture_check: assert that the backend, which has no device, holds nothing.
  * fixture_why: what is known of why a device does not connect, to be freed.
  */
 Fe *fixture_device(Fixture *f, const DeviceOpts *opts);
+Fe *fixture_frontend(Fixture *f, const char *type, int devid);
 Fe *fixture_connect(Fixture *f, unsigned rings, uint32_t order);
 void fixture_drop(Fixture *f, Fe *fe);
 void fixture_abandon(Fixture *f, Fe *fe);
 void fixture_close(Fixture *f, Fe *fe);
+void fixture_gone(Fixture *f, Fe *fe);
 void fixture_check(Fixture *f);
 char *fixture_why(Fixture *f, Fe *fe);
 

@@ -99,6 +99,20 @@ GPid process_start(const char *const *argv, const ProcessEnv *env)
     return pid;
 }
 
+int process_run(const char *const *argv, const ProcessEnv *env, char **out,
+                char **err)
+{
+    g_auto(GStrv) envp = make_environment(env);
+    g_autoptr(GError) error = NULL;
+    int status;
+
+    if (!g_spawn_sync(NULL, (char **)argv, envp, G_SPAWN_SEARCH_PATH, NULL,
+                      NULL, out, err, &status, &error)) {
+        g_error("%s: %s", argv[0], error->message);
+    }
+    return status;
+}
+
 bool process_check(GPid *pid, int *status)
 {
     if (*pid && waitpid(*pid, status, WNOHANG) == *pid) {

@@ -1,0 +1,41 @@
+/*
+ * Xen 9P backend: what a session has done, for an operator to ask
+ *
+ * Copyright (c) 2026 The xen-9pfs authors
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "hw/9pfs/xen-9p-stats.h"
+
+void xen_9pfs_stats_visit(const Xen9pfsStats *stats, Visitor *v,
+                          const char *name, Error **errp)
+{
+    const struct {
+        const char *name;
+        uint64_t value;
+    } all[] = {
+        { "rings", stats->rings },
+        { "msize", stats->msize },
+        { "requests", stats->requests },
+        { "bytes-received", stats->bytes_received },
+        { "bytes-sent", stats->bytes_sent },
+        { "in-flight", stats->in_flight },
+        { "grants", stats->grants },
+    };
+
+    if (!visit_start_struct(v, name, NULL, 0, errp)) {
+        return;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+        uint64_t value = all[i].value;
+
+        if (!visit_type_uint64(v, all[i].name, &value, errp)) {
+            goto out;
+        }
+    }
+    visit_check_struct(v, errp);
+out:
+    visit_end_struct(v, NULL);
+}

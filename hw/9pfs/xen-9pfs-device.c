@@ -1,0 +1,484 @@
+/*
+ * -device xen-9pfs: a share for a Xen guest, from properties to xenstore
+ *
+ * Does what libxl does for a p9 entry: writes the nodes of both ends. The
+ * backend (xen-9p-backend.c) finds them there as it finds libxl's, and
+ * knows nothing of this.
+ *
+ * The device is on QEMU's bus of Xen backends, because that has what hot
+ * plug needs: xenstore is open when there is such a bus, and it handles
+ * device_del.
+ *
+ * Copyright (c) 2026 The xen-9pfs authors
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qapi/visitor.h"
+#include "qemu/config-file.h"
+#include "qemu/cutils.h"
+#include "qemu/notify.h"
+#include "qemu/option.h"
+#include "qobject/qbool.h"
+#include "qobject/qnum.h"
+#include "qobject/qstring.h"
+#include "hw/9pfs/xen-9p-compat.h"
+#include "hw/9pfs/xen-9p-config.h"
+#include "hw/qdev-properties.h"
+#include "hw/xen/xen-bus-helper.h"
+#include "system/system.h"
+
+#define TYPE_XEN_9PFS_SHARE "xen-9pfs"
+OBJECT_DECLARE_SIMPLE_TYPE(Xen9pfsShare, XEN_9PFS_SHARE)
+
+struct Xen9pfsShare {
+    DeviceState parent_obj;
+
+    /* Properties */
+    char *protocol;
+    char *mount_tag;
+    char *path;
+    char *security_model;
+    char *fsdev;
+    int32_t devid;              /* -1: the first that is free */
+    GHashTable *options;        /* xen_9pfs_config_option() -> value */
+
+    /* In xenstore, NULL: not there */
+    char *front;
+    char *back;
+    Notifier exit;
+};
+
+/* ---- Properties ---- */
+
+static char *option_property(const char *node)
+{
+    return g_strdelimit(g_strdup(node), "/", '.');
+}
+
+static void share_get_option(Object *obj, Visitor *v, const char *name,
+                             void *opaque, Error **errp)
+{
+    char *value = g_hash_table_lookup(XEN_9PFS_SHARE(obj)->options, opaque);
+    char *text = value ? value : (char *)"";
+
+    visit_type_str(v, name, &text, errp);
+}
+
+/* JSON may give a number or a boolean, a command line always gives text. */
+static char *scalar_text(const QObject *value)
+{
+    switch (qobject_type(value)) {
+    case QTYPE_QSTRING:
+        return g_strdup(qstring_get_str(qobject_to(QString, value)));
+    case QTYPE_QNUM:
+        return qnum_to_string(qobject_to(QNum, value));
+    case QTYPE_QBOOL:
+        return g_strdup(qbool_get_bool(qobject_to(QBool, value)) ?
+                        "on" : "off");
+    default:
+        return NULL;
+    }
+}
+
+static void share_set_option(Object *obj, Visitor *v, const char *name,
+                             void *opaque, Error **errp)
+{
+    QObject *value = NULL;
+    char *text;
+
+    if (DEVICE(obj)->realized) {
+        error_setg(errp, "'%s' cannot be changed, remove the device and add "
+                   "it again", name);
+        return;
+    }
+    if (!visit_type_any(v, name, &value, errp)) {
+        return;
+    }
+    text = scalar_text(value);
+    qobject_unref(value);
+    if (text) {
+        g_hash_table_insert(XEN_9PFS_SHARE(obj)->options, opaque, text);
+    } else {
+        error_setg(errp, "'%s' takes a text, a number or a boolean", name);
+    }
+}
+
+/* ---- Checks ---- */
+
+/* fsdev=ID: its options become the device's. */
+static bool share_adopt_fsdev(Xen9pfsShare *share, Error **errp)
+{
+    QemuOpts *opts = qemu_opts_find(qemu_find_opts("fsdev"), share->fsdev);
+    const char *node, *driver, *path;
+
+    if (share->path || share->security_model ||
+        g_hash_table_size(share->options)) {
+        error_setg(errp, "fsdev=%s: its options belong to -fsdev, not to the "
+                   "device", share->fsdev);
+        return false;
+    }
+    driver = opts ? qemu_opt_get(opts, "fsdriver") : NULL;
+    if (!driver) {
+        error_setg(errp, "fsdev=%s: there is no -fsdev of this id",
+                   share->fsdev);
+        return false;
+    }
+    if (!g_str_equal(driver, "local")) {
+        error_setg(errp, "fsdev=%s: its driver is '%s', a Xen guest can have "
+                   "'local' alone", share->fsdev, driver);
+        return false;
+    }
+    path = qemu_opt_get(opts, "path");
+    share->path = path ? g_canonicalize_filename(path, NULL) : NULL;
+    share->security_model = g_strdup(qemu_opt_get(opts, "security_model"));
+    for (size_t i = 0; (node = xen_9pfs_config_option(i)); i++) {
+        g_autofree char *name = option_property(node);
+        const char *value = qemu_opt_get(opts, name);
+
+        if (value) {
+            g_hash_table_insert(share->options, (void *)node,
+                                g_strdup(value));
+        }
+    }
+    return true;
+}
+
+static bool share_check(Xen9pfsShare *share, Error **errp)
+{
+    const char *id = DEVICE(share)->id;
+    GHashTableIter iter;
+    void *node, *value;
+
+    if (id && (g_str_has_prefix(id, "xen-9pfs-") ||
+               g_str_has_prefix(id, "xen-virtfs-"))) {
+        error_setg(errp, "id=%s: QEMU uses such names for the backends "
+                   "themselves, use another", id);
+        return false;
+    }
+    if (!share->protocol) {
+        share->protocol = g_strdup("9pfs");
+    }
+    if (!g_str_equal(share->protocol, "9pfs") &&
+        !g_str_equal(share->protocol, "virtfs")) {
+        error_setg(errp, "protocol: '%s' is not valid, use 9pfs|virtfs",
+                   share->protocol);
+        return false;
+    }
+    if (share->devid < -1) {
+        error_setg(errp, "devid: %d is not valid, use a number from 0",
+                   share->devid);
+        return false;
+    }
+    if (share->fsdev && !share_adopt_fsdev(share, errp)) {
+        return false;
+    }
+    g_hash_table_iter_init(&iter, share->options);
+    while (g_hash_table_iter_next(&iter, &node, &value)) {
+        if (!xen_9pfs_config_check(node, value, errp)) {
+            return false;
+        }
+    }
+    return xen_9pfs_config_check("tag", share->mount_tag, errp) &&
+        xen_9pfs_config_check("path", share->path, errp) &&
+        xen_9pfs_config_check("security_model", share->security_model, errp);
+}
+
+/* ---- xenstore ---- */
+
+static bool G_GNUC_PRINTF(2, 3) node_exists(xs_transaction_t t,
+                                            const char *fmt, ...)
+{
+    g_autofree char *path = NULL;
+    unsigned int len;
+    char *value;
+    va_list ap;
+
+    va_start(ap, fmt);
+    path = g_strdup_vprintf(fmt, ap);
+    va_end(ap);
+    value = qemu_xen_xs_read(xenstore, t, path, &len);
+    free(value);
+    return value;
+}
+
+/* Remove a directory, and the one that it is in if that is empty then. */
+static void node_prune(xs_transaction_t t, const char *path)
+{
+    g_autofree char *parent = g_path_get_dirname(path);
+    unsigned int others;
+    char **names;
+
+    qemu_xen_xs_destroy(xenstore, t, path);
+    names = qemu_xen_xs_directory(xenstore, t, parent, &others);
+    if (names && others == 0) {
+        qemu_xen_xs_destroy(xenstore, t, parent);
+    }
+    free(names);
+}
+
+/* The domain that QEMU runs in. */
+static unsigned own_domid(void)
+{
+    char *text = xs_node_read(xenstore, XBT_NULL, NULL, NULL, "domid");
+    unsigned domid = 0;
+
+    if (text && qemu_strtoui(text, NULL, 10, &domid) < 0) {
+        domid = 0;
+    }
+    free(text);
+    return domid;
+}
+
+/* The guest's name for a share has to tell it from its others. */
+static bool tag_is_free(Xen9pfsShare *share, xs_transaction_t t,
+                        const char *devices, Error **errp)
+{
+    unsigned int num = 0;
+    char **names = qemu_xen_xs_directory(xenstore, t, devices, &num);
+    bool taken = false;
+
+    for (unsigned i = 0; i < num && !taken; i++) {
+        char *tag = xs_node_read(xenstore, t, NULL, NULL, "%s/%s/tag",
+                                 devices, names[i]);
+
+        taken = tag && g_str_equal(tag, share->mount_tag);
+        if (taken) {
+            error_setg(errp, "tag '%s' is taken, by device %s of domain %u",
+                       tag, names[i], xen_domid);
+        }
+        free(tag);
+    }
+    free(names);
+    return !taken;
+}
+
+/* libxl keeps a note of its own devices, also of those not there yet. */
+static bool devid_is_free(Xen9pfsShare *share, xs_transaction_t t,
+                          const char *devices, const char *backends,
+                          int32_t devid)
+{
+    return !node_exists(t, "%s/%d", devices, devid) &&
+        !node_exists(t, "%s/%d", backends, devid) &&
+        !node_exists(t, "/libxl/%u/device/%s/%d", xen_domid, share->protocol,
+                     devid);
+}
+
+/* Where the nodes are to be: sets devid, front and back. */
+static bool share_place(Xen9pfsShare *share, xs_transaction_t t, Error **errp)
+{
+    g_autofree char *devices = g_strdup_printf(
+        "/local/domain/%u/device/%s", xen_domid, share->protocol);
+    g_autofree char *backends = g_strdup_printf(
+        "/local/domain/%u/backend/%s/%u", own_domid(), share->protocol,
+        xen_domid);
+    int32_t devid = MAX(share->devid, 0);
+
+    if (!node_exists(t, "/local/domain/%u", xen_domid)) {
+        error_setg(errp, "there is no domain %u", xen_domid);
+        return false;
+    }
+    if (!tag_is_free(share, t, devices, errp)) {
+        return false;
+    }
+    while (!devid_is_free(share, t, devices, backends, devid)) {
+        if (share->devid >= 0) {
+            error_setg(errp, "devid %d is taken", devid);
+            return false;
+        }
+        devid++;
+    }
+    g_free(share->front);
+    g_free(share->back);
+    share->front = g_strdup_printf("%s/%d", devices, devid);
+    share->back = g_strdup_printf("%s/%d", backends, devid);
+    return true;
+}
+
+/* Nodes of one end: names and values, NULL at the end. */
+static bool write_nodes(xs_transaction_t t, const char *dir, unsigned owner,
+                        unsigned reader, const char *const *nodes,
+                        Error **errp)
+{
+    /* What is made below inherits these rights. */
+    bool done = qemu_xen_xs_create(xenstore, t, owner, reader, XS_PERM_READ,
+                                   dir);
+
+    for (; *nodes && done; nodes += 2) {
+        g_autofree char *path = g_strdup_printf("%s/%s", dir, nodes[0]);
+
+        done = qemu_xen_xs_write(xenstore, t, path, nodes[1],
+                                 strlen(nodes[1]));
+    }
+    if (!done) {
+        error_setg_errno(errp, errno, "cannot write to xenstore, at %s", dir);
+    }
+    return done;
+}
+
+static bool share_write(Xen9pfsShare *share, xs_transaction_t t, Error **errp)
+{
+    g_autoptr(GPtrArray) back = g_ptr_array_new();
+    g_autofree char *back_id = g_strdup_printf("%u", own_domid());
+    g_autofree char *front_id = g_strdup_printf("%u", xen_domid);
+    g_autofree char *state = g_strdup_printf("%d", XenbusStateInitialising);
+    const char *front[] = {
+        "backend", share->back, "backend-id", back_id, "state", state,
+        "tag", share->mount_tag, NULL
+    };
+    const char *base[] = {
+        "frontend", share->front, "frontend-id", front_id, "online", "1",
+        "state", state, "tag", share->mount_tag, "path", share->path,
+        "security_model", share->security_model
+    };
+    GHashTableIter iter;
+    void *node, *value;
+
+    for (size_t i = 0; i < ARRAY_SIZE(base); i++) {
+        g_ptr_array_add(back, (void *)base[i]);
+    }
+    g_hash_table_iter_init(&iter, share->options);
+    while (g_hash_table_iter_next(&iter, &node, &value)) {
+        g_ptr_array_add(back, node);
+        g_ptr_array_add(back, value);
+    }
+    g_ptr_array_add(back, NULL);
+    return write_nodes(t, share->front, xen_domid, own_domid(), front, errp) &&
+        write_nodes(t, share->back, own_domid(), xen_domid,
+                    (const char *const *)back->pdata, errp);
+}
+
+static bool share_erase(Xen9pfsShare *share, xs_transaction_t t, Error **errp)
+{
+    node_prune(t, share->front);
+    node_prune(t, share->back);
+    return true;
+}
+
+static bool share_create(Xen9pfsShare *share, xs_transaction_t t, Error **errp)
+{
+    return share_place(share, t, errp) && share_write(share, t, errp);
+}
+
+/* Do it all, or nothing: again where others were at the same nodes. */
+static bool share_transact(Xen9pfsShare *share,
+                           bool (*act)(Xen9pfsShare *share,
+                                       xs_transaction_t t, Error **errp),
+                           Error **errp)
+{
+    xs_transaction_t t;
+
+    do {
+        t = qemu_xen_xs_transaction_start(xenstore);
+        if (t == XBT_NULL) {
+            break;
+        }
+        if (!act(share, t, errp)) {
+            qemu_xen_xs_transaction_end(xenstore, t, true);
+            return false;
+        }
+        if (qemu_xen_xs_transaction_end(xenstore, t, false)) {
+            return true;
+        }
+    } while (errno == EAGAIN);
+    error_setg_errno(errp, errno, "xenstore does not take the device");
+    return false;
+}
+
+/* ---- The device ---- */
+
+static void share_remove(Xen9pfsShare *share)
+{
+    if (share->back) {
+        share_transact(share, share_erase, NULL);
+    }
+    g_clear_pointer(&share->front, g_free);
+    g_clear_pointer(&share->back, g_free);
+}
+
+static void share_exit(Notifier *n, void *data)
+{
+    share_remove(container_of(n, Xen9pfsShare, exit));
+}
+
+static void share_realize(DeviceState *dev, Error **errp)
+{
+    Xen9pfsShare *share = XEN_9PFS_SHARE(dev);
+
+    if (!share_check(share, errp)) {
+        return;
+    }
+    if (!share_transact(share, share_create, errp)) {
+        g_clear_pointer(&share->front, g_free);
+        g_clear_pointer(&share->back, g_free);
+        return;
+    }
+    share->devid = atoi(strrchr(share->back, '/') + 1);
+    share->exit.notify = share_exit;
+    qemu_add_exit_notifier(&share->exit);
+}
+
+static void share_unrealize(DeviceState *dev)
+{
+    Xen9pfsShare *share = XEN_9PFS_SHARE(dev);
+
+    qemu_remove_exit_notifier(&share->exit);
+    share_remove(share);
+}
+
+static void share_init(Object *obj)
+{
+    /* The keys are the names of xen_9pfs_config_option() themselves. */
+    XEN_9PFS_SHARE(obj)->options = g_hash_table_new_full(NULL, NULL, NULL,
+                                                         g_free);
+}
+
+static void share_finalize(Object *obj)
+{
+    g_hash_table_destroy(XEN_9PFS_SHARE(obj)->options);
+}
+
+static const Property share_properties[] = {
+    DEFINE_PROP_STRING("protocol", Xen9pfsShare, protocol),
+    DEFINE_PROP_STRING("mount_tag", Xen9pfsShare, mount_tag),
+    DEFINE_PROP_STRING("path", Xen9pfsShare, path),
+    DEFINE_PROP_STRING("security_model", Xen9pfsShare, security_model),
+    DEFINE_PROP_STRING("fsdev", Xen9pfsShare, fsdev),
+    DEFINE_PROP_INT32("devid", Xen9pfsShare, devid, -1),
+};
+
+static void share_class_init(ObjectClass *klass, XEN_9PFS_CLASS_DATA *data)
+{
+    DeviceClass *dc = DEVICE_CLASS(klass);
+    const char *node;
+
+    dc->desc = "A directory of this host for the Xen guest";
+    dc->bus_type = TYPE_XENSYSBUS;
+    dc->realize = share_realize;
+    dc->unrealize = share_unrealize;
+    set_bit(DEVICE_CATEGORY_STORAGE, dc->categories);
+    device_class_set_props(dc, share_properties);
+    for (size_t i = 0; (node = xen_9pfs_config_option(i)); i++) {
+        g_autofree char *name = option_property(node);
+
+        object_class_property_add(klass, name, "str", share_get_option,
+                                  share_set_option, NULL, (void *)node);
+    }
+}
+
+static const TypeInfo share_type = {
+    .name = TYPE_XEN_9PFS_SHARE,
+    .parent = TYPE_DEVICE,
+    .instance_size = sizeof(Xen9pfsShare),
+    .instance_init = share_init,
+    .instance_finalize = share_finalize,
+    .class_init = share_class_init,
+};
+
+static void share_register(void)
+{
+    type_register_static(&share_type);
+}
+type_init(share_register);

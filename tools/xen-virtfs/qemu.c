@@ -1,0 +1,321 @@
+/*
+ * xen-virtfs: the QEMU that serves a domain
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "domain.h"
+#include "qemu.h"
+
+/* libxl's own socket comes last: it has to be there for libxl. */
+static const char *const sockets[] = { "qmp-libxenstat", "qmp-libxl" };
+
+/* What tells a QEMU of ours, in its -name. */
+#define NAME_PREFIX "xen-virtfs-"
+
+static char *socket_path(Host *host, const char *socket, unsigned domid)
+{
+    return g_strdup_printf("%s/%s-%u", host->run_dir, socket, domid);
+}
+
+static char *pid_node(unsigned domid)
+{
+    return g_strdup_printf("/local/domain/%u/image/device-model-pid", domid);
+}
+
+bool qemu_runs(Host *host, unsigned domid)
+{
+    g_autofree char *node = pid_node(domid);
+    g_autofree char *pid = host_read(host, "%s", node);
+
+    return pid;
+}
+
+static Qemu *qemu_new(Host *host, unsigned domid, Qmp *qmp)
+{
+    Qemu *qemu = g_new0(Qemu, 1);
+    g_autoptr(Json) answer = qmp_run(qmp, "query-name", NULL, NULL);
+    const char *name = json_get_text(answer, "name");
+
+    qemu->host = host;
+    qemu->domid = domid;
+    qemu->qmp = qmp;
+    qemu->ours = name && g_str_has_prefix(name, NAME_PREFIX);
+    return qemu;
+}
+
+void qemu_free(Qemu *qemu)
+{
+    if (qemu) {
+        qmp_close(qemu->qmp);
+        g_free(qemu);
+    }
+}
+
+Qemu *qemu_find(Host *host, unsigned domid, GError **err)
+{
+    Qmp *qmp = NULL;
+    unsigned i;
+
+    if (host->qmp) {
+        qmp = qmp_open(host->qmp, host->timeout_ms, err);
+        return qmp ? qemu_new(host, domid, qmp) : NULL;
+    }
+    for (i = 0; i < G_N_ELEMENTS(sockets) && !qmp; i++) {
+        g_autofree char *path = socket_path(host, sockets[i], domid);
+
+        g_clear_error(err);
+        qmp = qmp_open(path, host->timeout_ms, err);
+    }
+    return qmp ? qemu_new(host, domid, qmp) : NULL;
+}
+
+/* ---- Starting ---- */
+
+static char *log_path(Host *host, unsigned domid)
+{
+    return g_strdup_printf("%s/qemu-%s%u.log", host->log_dir, NAME_PREFIX,
+                           domid);
+}
+
+/* Its last words. */
+static char *last_line(const char *path)
+{
+    g_autofree char *text = NULL;
+    char *start;
+
+    if (!g_file_get_contents(path, &text, NULL, NULL)) {
+        return g_strdup("it says nothing");
+    }
+    g_strchomp(text);
+    start = strrchr(text, '\n');
+    return g_strdup(start ? start + 1 : text);
+}
+
+/* In the child, which nothing of this process shall stay with. */
+static void G_GNUC_NORETURN run(char **argv, int log)
+{
+    int null = open("/dev/null", O_RDWR);
+
+    setsid();
+    dup2(null, STDIN_FILENO);
+    dup2(log, STDOUT_FILENO);
+    dup2(log, STDERR_FILENO);
+    close_range(3, ~0U, 0);
+    execv(argv[0], argv);
+    dprintf(STDERR_FILENO, "%s: %s\n", argv[0], strerror(errno));
+    _exit(127);
+}
+
+/* As libxl starts one, so that libxl's own tools find it. */
+static pid_t spawn(Host *host, unsigned domid, int log)
+{
+    g_autoptr(GPtrArray) argv = g_ptr_array_new_with_free_func(g_free);
+    const char *const words[] = {
+        host->qemu, "-machine", "xenpv", "-xen-attach", "-no-user-config",
+        "-nodefaults", "-display", "none", "-monitor", "none", "-serial",
+        "none",
+    };
+    unsigned i;
+    pid_t pid;
+
+    for (i = 0; i < G_N_ELEMENTS(words); i++) {
+        g_ptr_array_add(argv, g_strdup(words[i]));
+    }
+    g_ptr_array_add(argv, g_strdup("-xen-domid"));
+    g_ptr_array_add(argv, g_strdup_printf("%u", domid));
+    g_ptr_array_add(argv, g_strdup("-name"));
+    g_ptr_array_add(argv, g_strdup_printf(NAME_PREFIX "%u", domid));
+    for (i = 0; i < G_N_ELEMENTS(sockets); i++) {
+        g_autofree char *path = socket_path(host, sockets[i], domid);
+
+        g_ptr_array_add(argv, g_strdup("-chardev"));
+        g_ptr_array_add(argv, g_strdup_printf(
+            "socket,id=qmp%u,path=%s,server=on,wait=off", i, path));
+        g_ptr_array_add(argv, g_strdup("-mon"));
+        g_ptr_array_add(argv, g_strdup_printf("chardev=qmp%u,mode=control",
+                                              i));
+    }
+    g_ptr_array_add(argv, NULL);
+    pid = fork();
+    if (pid == 0) {
+        run((char **)argv->pdata, log);
+    }
+    return pid;
+}
+
+static bool note_pid(Host *host, unsigned domid, pid_t pid)
+{
+    g_autofree char *node = pid_node(domid);
+    g_autofree char *text = g_strdup_printf("%d", (int)pid);
+
+    return xs_write(host->xs, XBT_NULL, node, text, strlen(text));
+}
+
+/* Wait until it answers, or has ended. */
+static Qemu *await(Host *host, unsigned domid, pid_t pid, const char *log,
+                   GError **err)
+{
+    gint64 end = g_get_monotonic_time() + host->timeout_ms * 1000LL;
+
+    do {
+        Qemu *qemu = qemu_find(host, domid, NULL);
+
+        if (qemu) {
+            return qemu;
+        }
+        if (waitpid(pid, NULL, WNOHANG) == pid) {
+            g_autofree char *why = last_line(log);
+
+            g_set_error(err, TOOL_ERROR, TOOL_NO_QEMU,
+                        "QEMU does not start: %s", why);
+            return NULL;
+        }
+        g_usleep(20 * 1000);
+    } while (g_get_monotonic_time() < end);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    g_set_error(err, TOOL_ERROR, TOOL_NO_QEMU,
+                "QEMU does not answer, see %s", log);
+    return NULL;
+}
+
+Qemu *qemu_start(Host *host, unsigned domid, GError **err)
+{
+    g_autofree char *log = log_path(host, domid);
+    int fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+    Qemu *qemu;
+    pid_t pid;
+
+    if (fd < 0) {
+        g_set_error(err, TOOL_ERROR, TOOL_NO_QEMU, "%s: %s", log,
+                    g_strerror(errno));
+        return NULL;
+    }
+    pid = spawn(host, domid, fd);
+    close(fd);
+    if (pid < 0) {
+        g_set_error(err, TOOL_ERROR, TOOL_NO_QEMU,
+                    "cannot start QEMU: %s", g_strerror(errno));
+        return NULL;
+    }
+    qemu = await(host, domid, pid, log, err);
+    if (!qemu) {
+        return NULL;
+    }
+    qemu->started = true;
+    if (!note_pid(host, domid, pid)) {
+        g_set_error(err, TOOL_ERROR, TOOL_REFUSED,
+                    "cannot write to xenstore: %s", g_strerror(errno));
+        qemu_end(qemu);
+        g_clear_pointer(&qemu, qemu_free);
+    }
+    return qemu;
+}
+
+void qemu_end(Qemu *qemu)
+{
+    g_autofree char *node = pid_node(qemu->domid);
+    g_autoptr(Json) answer = NULL;
+    g_autoptr(Json) more = NULL;
+
+    /* Until it closes the connection: its devices are gone then. */
+    answer = qmp_run(qemu->qmp, "quit", NULL, NULL);
+    more = qmp_run(qemu->qmp, "query-name", NULL, NULL);
+    xs_rm(qemu->host->xs, XBT_NULL, node);
+}
+
+/* ---- What it has ---- */
+
+Json *qemu_get(Qemu *qemu, const char *path, const char *property,
+               GError **err)
+{
+    g_autoptr(GString) arguments = g_string_new("{");
+
+    json_add(arguments, "path", path);
+    json_add(arguments, "property", property);
+    g_string_append_c(arguments, '}');
+    return qmp_run(qemu->qmp, "qom-get", arguments->str, err);
+}
+
+/* Call @visit with each of its shares until that returns true. */
+static bool each_share(Qemu *qemu, bool (*visit)(Qemu *qemu, const char *path,
+                                                 void *opaque), void *opaque)
+{
+    static const char *const folders[] = {
+        "/machine/peripheral", "/machine/peripheral-anon",
+    };
+    unsigned i, j;
+
+    for (i = 0; i < G_N_ELEMENTS(folders); i++) {
+        g_autofree char *arguments = g_strdup_printf("{\"path\": \"%s\"}",
+                                                     folders[i]);
+        g_autoptr(Json) list = qmp_run(qemu->qmp, "qom-list", arguments, NULL);
+
+        for (j = 0; list && list->values && j < list->values->len; j++) {
+            const Json *item = list->values->pdata[j];
+            const char *type = json_get_text(item, "type");
+            const char *name = json_get_text(item, "name");
+
+            if (name && !g_strcmp0(type, "child<xen-9pfs>")) {
+                g_autofree char *path = g_build_path("/", folders[i], name,
+                                                     NULL);
+
+                if (visit(qemu, path, opaque)) {
+                    return true;
+                }
+            }
+        }
+    }
+    return false;
+}
+
+typedef struct Wanted {
+    const char *protocol;
+    unsigned devid;
+    char *path;
+} Wanted;
+
+static bool is_wanted(Qemu *qemu, const char *path, void *opaque)
+{
+    Wanted *wanted = opaque;
+    g_autoptr(Json) protocol = qemu_get(qemu, path, "protocol", NULL);
+    g_autoptr(Json) devid = qemu_get(qemu, path, "devid", NULL);
+    uint64_t number;
+
+    if (protocol && g_str_equal(protocol->text, wanted->protocol) &&
+        json_number(devid, &number) && number == wanted->devid) {
+        wanted->path = g_strdup(path);
+        return true;
+    }
+    return false;
+}
+
+char *qemu_share(Qemu *qemu, const char *protocol, unsigned devid)
+{
+    Wanted wanted = { .protocol = protocol, .devid = devid };
+
+    each_share(qemu, is_wanted, &wanted);
+    return wanted.path;
+}
+
+static bool count(Qemu *qemu G_GNUC_UNUSED, const char *path G_GNUC_UNUSED,
+                  void *opaque)
+{
+    (*(unsigned *)opaque)++;
+    return false;
+}
+
+unsigned qemu_shares(Qemu *qemu)
+{
+    unsigned num = 0;
+
+    each_share(qemu, count, &num);
+    return num;
+}
