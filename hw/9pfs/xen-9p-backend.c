@@ -33,6 +33,7 @@ struct Xen9pfsDevice {
     const Xen9pfsTransport *transport;
     Xen9pfsSession *session;    /* from init() to disconnect(), or NULL */
     Xen9pfsSession *leaving;    /* closed, but requests still run, or NULL */
+    Error *unplug_blocker;
     int64_t log_start;
     unsigned log_lines;
 };
@@ -305,6 +306,11 @@ static void device_get_stats(Object *obj, Visitor *v, const char *name,
 static void device_alloc(XenLegacyDevice *xendev)
 {
     trace_xen_9pfs_alloc(xendev->name);
+    /* Only the framework may remove it, when its nodes have gone. */
+    error_setg(&device_of(xendev)->unplug_blocker, "%s is a backend, to end "
+               "it remove its nodes from xenstore", xendev->name);
+    qdev_add_unplug_blocker(DEVICE(xendev),
+                            device_of(xendev)->unplug_blocker);
     object_property_add(OBJECT(xendev), "stats", "Xen9pfsStats",
                         device_get_stats, NULL, NULL, NULL);
     device_of(xendev)->transport = &xen_9pfs_flex_transport;
@@ -384,6 +390,8 @@ static int device_free(XenLegacyDevice *xendev)
     session_close(dev);
     session_orphan(dev);
     device_clear_error(dev);
+    qdev_del_unplug_blocker(DEVICE(xendev), dev->unplug_blocker);
+    error_free(dev->unplug_blocker);
     trace_xen_9pfs_free(xendev->name);
     return 0;
 }

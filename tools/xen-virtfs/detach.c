@@ -10,12 +10,15 @@
 #include "domain.h"
 #include "qemu.h"
 
-/* Let both ends finish. Where they do not, the device goes nevertheless. */
+/*
+ * Let both ends finish, if there is anyone in the guest to do so. Where they
+ * do not, the device goes nevertheless.
+ */
 static bool say_goodbye(Host *host, const Device *dev, GError **err)
 {
-    XenbusState state = device_state(host, dev->back);
+    unsigned front = 1u << device_state(host, dev->front);
 
-    if (state == XenbusStateUnknown || state == XenbusStateClosed) {
+    if (!(front & (STATE(Initialised) | STATE(Connected) | STATE(Closing)))) {
         return true;
     }
     if (!device_close(host, dev, err)) {

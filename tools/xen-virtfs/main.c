@@ -119,9 +119,13 @@ static bool run(Host *host, char **words, int num, GError **err)
         return host_open(host, err) &&
             commands[i].run(host, words + 1, num - 1, err);
     }
-    g_set_error(err, TOOL_ERROR, TOOL_USAGE, num ? "unknown command '%s', "
-                "see xen-virtfs --help" : "see xen-virtfs --help",
-                num ? words[0] : "");
+    if (num) {
+        g_set_error(err, TOOL_ERROR, TOOL_USAGE,
+                    "unknown command '%s', see xen-virtfs --help", words[0]);
+    } else {
+        g_set_error(err, TOOL_ERROR, TOOL_USAGE,
+                    "no command, see xen-virtfs --help");
+    }
     return false;
 }
 
