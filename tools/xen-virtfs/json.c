@@ -82,9 +82,10 @@ static bool parse_escape(const char **at, GString *out)
         g_string_append_c(out, to[known - from]);
         return true;
     }
-    if (*(*at)++ != 'u') {
+    if (**at != 'u') {
         return false;
     }
+    (*at)++;
     unit = parse_hex(at);
     if (unit >= 0xd800 && unit < 0xdc00) {
         if ((*at)[0] != '\\' || (*at)[1] != 'u') {
@@ -214,8 +215,11 @@ Json *json_parse(const char *text)
 {
     g_autoptr(Json) json = parse_value(&text, 0);
 
+    if (!json) {
+        return NULL;
+    }
     skip_space(&text);
-    return json && *text == '\0' ? g_steal_pointer(&json) : NULL;
+    return *text == '\0' ? g_steal_pointer(&json) : NULL;
 }
 
 const Json *json_get(const Json *json, const char *name)
