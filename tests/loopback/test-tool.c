@@ -30,7 +30,13 @@ typedef struct Call {
 static gpointer call_thread(gpointer opaque)
 {
     Call *call = opaque;
-    const char *argv[MAX_WORDS + 2] = { g_getenv("LOOP_TOOL") };
+    g_autofree char *run_dir = g_strdup_printf("XEN_RUN_DIR=%s",
+                                               call->f->dir);
+    g_autofree char *log_dir = g_strdup_printf("XEN_LOG_DIR=%s",
+                                               call->f->dir);
+    const char *argv[MAX_WORDS + 5] = {
+        "env", run_dir, log_dir, g_getenv("LOOP_TOOL"),
+    };
     ProcessEnv env = {
         .loop_path = call->f->loop_path, .xenstore_dir = call->f->dir,
     };
@@ -38,7 +44,7 @@ static gpointer call_thread(gpointer opaque)
     int status;
 
     for (i = 0; i < MAX_WORDS && call->words[i]; i++) {
-        argv[i + 1] = call->words[i];
+        argv[i + 4] = call->words[i];
     }
     status = process_run(argv, &env, &call->out, &call->err);
     call->status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
@@ -81,8 +87,6 @@ static Fixture *begin(void)
         fixture_down(f);
         return NULL;
     }
-    g_setenv("XEN_RUN_DIR", f->dir, TRUE);
-    g_setenv("XEN_LOG_DIR", f->dir, TRUE);
     return f;
 }
 
@@ -325,12 +329,11 @@ static void test_others(void)
     run(f, 0, "9pfs/3     a\\\"\\033b         Initialising xen-9pfsd", "list");
     run(f, 0, "\"tag\": \"a\\\"\\u001bb\", \"path\": \"/srv\"", "list", "-j");
     run(f, 4, "has no device 'virtfs/0'", "detach", "7", "virtfs/0");
-    fe_drop(front);
-    fe_set_state(front, XenbusStateClosed);
+    g_assert_cmpint(fe_disconnect(front), ==, 0);
     run(f, 0, "9pfs/0: 'share' is detached", "detach", "7", "share");
     g_assert_false(exists(f, note));
     run(f, 0, "9pfs/3", "list");
-    run(f, 0, "9pfs/3:", "detach", "7", "3");
+    run(f, 0, "9pfs/3: 'a\\\"\\033b' is detached", "detach", "7", "3");
     assert_no_nodes(f);
     run(f, 0, "[]\n", "list", "--json");
     fixture_gone(f, front);

@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 #include "commands.h"
-#include "device.h"
+#include "describe.h"
 #include "domain.h"
 #include "qemu.h"
 
@@ -74,6 +74,7 @@ bool command_detach(Host *host, char **words, int num G_GNUC_UNUSED,
                     GError **err)
 {
     g_autoptr(Device) dev = NULL;
+    g_autofree char *tag = NULL;
     unsigned domid;
 
     if (!domain_find(host, words[0], &domid, err) || !host_lock(host, err)) {
@@ -83,7 +84,8 @@ bool command_detach(Host *host, char **words, int num G_GNUC_UNUSED,
     if (!dev || !detach(host, dev, err)) {
         return false;
     }
+    tag = describe_text(dev->tag);
     printf("%s/%u: '%s' is detached from domain %u\n", dev->protocol,
-           dev->devid, dev->tag ? dev->tag : "", domid);
+           dev->devid, tag, domid);
     return true;
 }
