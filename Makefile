@@ -40,7 +40,7 @@ check-loopback: qemu tools $(if $(filter stock,$(BACKEND)),stock) ## the backend
 loopback-shell: qemu ## 9P commands for a backend without a hypervisor (SHARE=dir)
 	@tests/loopback/shell $(if $(SHARE),"$(SHARE)",.)
 
-compare: qemu stock ## which backend passes what, on the loopback
+compare: qemu stock tools ## which backend passes what, on the loopback
 	@tests/loopback/compare
 
 bench: qemu stock ## ours, stock and xen-9pfsd side by side (QUICK=1)
