@@ -15,6 +15,7 @@
 #include "qapi/error.h"
 #include "qemu/error-report.h"
 #include "qemu/main-loop.h"
+#include "system/system.h"
 #include "fsdev/qemu-fsdev.h"
 #include "hw/9pfs/xen-9p-config.h"
 #include "hw/9pfs/xen-9p-ring.h"
@@ -33,6 +34,7 @@ struct Xen9pfsDevice {
     const Xen9pfsTransport *transport;
     Xen9pfsSession *session;    /* from init() to disconnect(), or NULL */
     Xen9pfsSession *leaving;    /* closed, but requests still run, or NULL */
+    Notifier exit;
     int64_t log_start;
     unsigned log_lines;
 };
@@ -285,10 +287,20 @@ static void device_fail(Xen9pfsDevice *dev, const Error *err)
     device_set_state(dev, XenbusStateClosing);
 }
 
+/* The domain is gone, or going: its error nodes are nobody's from now on. */
+static void device_exit(Notifier *notifier, void *data G_GNUC_UNUSED)
+{
+    device_clear_error(container_of(notifier, Xen9pfsDevice, exit));
+}
+
 static void device_alloc(XenLegacyDevice *xendev)
 {
+    Xen9pfsDevice *dev = device_of(xendev);
+
     trace_xen_9pfs_alloc(xendev->name);
-    device_of(xendev)->transport = &xen_9pfs_flex_transport;
+    dev->transport = &xen_9pfs_flex_transport;
+    dev->exit.notify = device_exit;
+    qemu_add_exit_notifier(&dev->exit);
 }
 
 /* InitWait -> Connected. A failure leads to Closing instead. */
@@ -364,6 +376,7 @@ static int device_free(XenLegacyDevice *xendev)
 
     session_close(dev);
     session_orphan(dev);
+    qemu_remove_exit_notifier(&dev->exit);
     device_clear_error(dev);
     trace_xen_9pfs_free(xendev->name);
     return 0;
