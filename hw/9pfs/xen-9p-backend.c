@@ -15,6 +15,7 @@
 #include "qapi/error.h"
 #include "qemu/error-report.h"
 #include "qemu/main-loop.h"
+#include "system/system.h"
 #include "fsdev/qemu-fsdev.h"
 #include "hw/9pfs/xen-9p-config.h"
 #include "hw/9pfs/xen-9p-ring.h"
@@ -33,6 +34,7 @@ struct Xen9pfsDevice {
     const Xen9pfsTransport *transport;
     Xen9pfsSession *session;    /* from init() to disconnect(), or NULL */
     Xen9pfsSession *leaving;    /* closed, but requests still run, or NULL */
+    Notifier exit;
     Error *unplug_blocker;
     int64_t log_start;
     unsigned log_lines;
@@ -303,17 +305,26 @@ static void device_get_stats(Object *obj, Visitor *v, const char *name,
     xen_9pfs_stats_visit(&stats, v, name, errp);
 }
 
+/* The domain is gone, or going: its error nodes are nobody's from now on. */
+static void device_exit(Notifier *notifier, void *data G_GNUC_UNUSED)
+{
+    device_clear_error(container_of(notifier, Xen9pfsDevice, exit));
+}
+
 static void device_alloc(XenLegacyDevice *xendev)
 {
+    Xen9pfsDevice *dev = device_of(xendev);
+
     trace_xen_9pfs_alloc(xendev->name);
+    dev->transport = &xen_9pfs_flex_transport;
+    dev->exit.notify = device_exit;
+    qemu_add_exit_notifier(&dev->exit);
     /* Only the framework may remove it, when its nodes have gone. */
-    error_setg(&device_of(xendev)->unplug_blocker, "%s is a backend, to end "
-               "it remove its nodes from xenstore", xendev->name);
-    qdev_add_unplug_blocker(DEVICE(xendev),
-                            device_of(xendev)->unplug_blocker);
+    error_setg(&dev->unplug_blocker, "%s is a backend, to end it remove its "
+               "nodes from xenstore", xendev->name);
+    qdev_add_unplug_blocker(DEVICE(xendev), dev->unplug_blocker);
     object_property_add(OBJECT(xendev), "stats", "Xen9pfsStats",
                         device_get_stats, NULL, NULL, NULL);
-    device_of(xendev)->transport = &xen_9pfs_flex_transport;
 }
 
 /* InitWait -> Connected. A failure leads to Closing instead. */
@@ -389,6 +400,7 @@ static int device_free(XenLegacyDevice *xendev)
 
     session_close(dev);
     session_orphan(dev);
+    qemu_remove_exit_notifier(&dev->exit);
     device_clear_error(dev);
     qdev_del_unplug_blocker(DEVICE(xendev), dev->unplug_blocker);
     error_free(dev->unplug_blocker);

@@ -109,8 +109,9 @@ static void reply_free(FlexRing *ring, Xen9pReply *reply)
 static bool reply_budget_left(const FlexRing *ring, uint32_t size)
 {
     return ring->reply_bytes == 0 ||
-        ring->reply_bytes + xen_9p_reply_cost(size) <=
-        (size_t)ring->in.size * REPLY_BUDGET;
+        (ring->waiting.length < REPLY_WAITING &&
+         ring->reply_bytes + xen_9p_reply_cost(size) <=
+         (size_t)ring->in.size * REPLY_BUDGET);
 }
 
 void flex_drop_replies(FlexRing *ring)
@@ -120,24 +121,6 @@ void flex_drop_replies(FlexRing *ring)
     while ((link = g_queue_pop_head_link(&ring->waiting))) {
         reply_free(ring, link->data);
     }
-}
-
-/* Whether the reply to a request of this tag waits for room on another ring. */
-static bool answer_waits(const FlexRing *ring, uint16_t tag)
-{
-    for (unsigned i = 0; i < ring->flex->num_rings; i++) {
-        const FlexRing *other = &ring->flex->rings[i];
-
-        for (GList *l = other->waiting.head; l && other != ring; l = l->next) {
-            Xen9pReply *reply = l->data;
-
-            /* size[4] type[1] tag[2] */
-            if (lduw_le_p(reply->data + 5) == tag) {
-                return true;
-            }
-        }
-    }
-    return false;
 }
 
 /* Put the replies that wait into the ring, as many as there is room for. */
@@ -154,8 +137,7 @@ static void ring_flush(FlexRing *ring)
         return;
     }
     while ((reply = g_queue_peek_head(&ring->waiting)) && reply->len <= room) {
-        if (reply->flushes && answer_waits(ring, reply->flushed_tag)) {
-            /* After Rflush the tag may be that of another request. */
+        if (reply->flushes && flex_flush_reply_waits(ring, reply)) {
             ring->flex->stalled = true;
             break;
         }
@@ -218,8 +200,7 @@ static void ring_finish(FlexRing *ring)
     ring_notify(ring);
 }
 
-/* Latch the next request's header. False: not there yet, or unusable. */
-static bool ring_header(FlexRing *ring, uint32_t available)
+bool flex_header(FlexRing *ring, uint32_t available)
 {
     if (ring->size == 0) {
         if (available < sizeof(ring->header)) {
@@ -237,39 +218,6 @@ static bool ring_header(FlexRing *ring, uint32_t available)
         }
     }
     return ring->size <= available;
-}
-
-/*
- * A Tflush must not get to the server before the request that it is about,
- * which the client may have sent on another ring. What the other rings hold
- * when the Tflush is first seen goes before it, as far as it is complete.
- *
- * Returns: true if there is some left.
- */
-static bool ring_early(FlexRing *ring)
-{
-    Flex *flex = ring->flex;
-    bool early = false;
-
-    for (unsigned i = 0; i < flex->num_rings; i++) {
-        FlexRing *other = &flex->rings[i];
-        uint32_t available;
-
-        if (other == ring ||
-            !xen_9p_ring_readable(&other->out, &available)) {
-            continue;
-        }
-        if (!ring->flush_seen) {
-            ring->flush_after[i] = other->out.position + available;
-        }
-        if ((int32_t)(ring->flush_after[i] - other->out.position) > 0 &&
-            ring_header(other, available) && other->header.id != P9_TFLUSH) {
-            /* (Two Tflush do not wait for each other.) */
-            early = true;
-        }
-    }
-    ring->flush_seen = early;
-    return early;
 }
 
 /*
@@ -324,10 +272,10 @@ static bool ring_receive(FlexRing *ring)
         ring_fail(ring, "out_prod or out_cons is corrupt");
         return false;
     }
-    if (!ring_header(ring, available)) {
+    if (!flex_header(ring, available)) {
         return false;
     }
-    if (ring->header.id == P9_TFLUSH && ring_early(ring)) {
+    if (ring->header.id == P9_TFLUSH && flex_flush_waits(ring)) {
         return ring_stall(ring, "requests of other rings");
     }
     pdu = pdu_alloc(s);
@@ -517,6 +465,7 @@ static void flex_push_and_notify(V9fsPDU *pdu)
     } else {
         /* At once: what is ready later, on any ring, comes after it. */
         reply->len = pdu->size;
+        reply->serial = flex->replied++;
         if (pdu->id == P9_RFLUSH) {
             reply->flushes = true;
             reply->flushed_tag = lduw_le_p(req->head + sizeof(P9MsgHeader));

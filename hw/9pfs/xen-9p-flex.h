@@ -2,7 +2,8 @@
  * Xen 9P backend: one connection of the 9pfs transport
  *
  * Shared by its data path (xen-9p-flex.c) and its set-up
- * (xen-9p-flex-setup.c), and by nothing else.
+ * (xen-9p-flex-setup.c) and what it owes a Tflush (xen-9p-flex-flush.c), and
+ * by nothing else.
  *
  * Copyright (c) 2026 The xen-9pfs authors
  *
@@ -32,6 +33,9 @@
  */
 #define REPLY_BUDGET        8
 #define REPLY_IDLE          4
+
+/* Replies of a ring that wait for room before it takes no more requests. */
+#define REPLY_WAITING       MAX_REQ
 
 typedef struct FlexRing FlexRing;
 typedef struct Flex Flex;
@@ -84,6 +88,7 @@ struct Flex {
     xengnttab_handle *gnttab;
     QEMUBH *bh;                 /* runs all rings */
     unsigned in_flight;
+    uint64_t replied;           /* the next reply's serial number */
     FlexRing *current;          /* within ring_run() */
     bool scheduled;             /* the bottom half is to run */
     bool stalled;               /* something waits for another request's end */
@@ -117,6 +122,41 @@ void flex_event(void *opaque);
  * @ring: the ring
  */
 void flex_drop_replies(FlexRing *ring);
+
+/**
+ * flex_header: latch the header of a ring's next request
+ * @ring: the ring
+ * @available: how many bytes the frontend has produced past out.position
+ *
+ * Returns: true if that request is complete; ring->header and ring->size are
+ * its own then. False where it is not, or where it claims a size that cannot
+ * be, which ends the session.
+ */
+bool flex_header(FlexRing *ring, uint32_t available);
+
+/**
+ * flex_flush_waits: a Tflush is a ring's next request, is it too early for it?
+ * @ring: the ring
+ *
+ * It must not get to the server before the request that it is about, which
+ * the client may have sent on another ring. What the other rings hold when
+ * the Tflush is first seen goes before it, as far as it is complete.
+ *
+ * Returns: true while there is some left.
+ */
+bool flex_flush_waits(FlexRing *ring);
+
+/**
+ * flex_flush_reply_waits: an Rflush is a ring's next reply, is it too early?
+ * @ring: the ring
+ * @rflush: the reply
+ *
+ * After Rflush the client may use the tag for another request: the reply to
+ * the one that had it must be in its ring before.
+ *
+ * Returns: true while that reply waits for room in its own ring.
+ */
+bool flex_flush_reply_waits(const FlexRing *ring, const Xen9pReply *rflush);
 
 /* Xen9pfsTransport's operations of these names */
 int flex_connect(Xen9pfsSession *session, const Xen9pfsRingConf *conf,

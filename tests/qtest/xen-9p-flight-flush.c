@@ -160,3 +160,35 @@ void flight_flush_other_ring_stalled(Session *s)
         flight_expect(reqs[i], pattern + i, 3000);
     }
 }
+
+/* Two on two rings, each about the other, with no room for their replies. */
+void flight_flush_each_other(Session *s)
+{
+    g_autofree uint8_t *pattern = flight_open(s);
+    uint16_t tags[2] = { 1000, 1001 };
+    P9Req *reqs[2][8], *flush[2];
+    unsigned ring, i;
+
+    s->front->hold = true;
+    for (i = 0; i < G_N_ELEMENTS(reqs[0]); i++) {
+        for (ring = 0; ring < 2; ring++) {
+            reqs[ring][i] = flight_read(s, ring, i, 3000);
+        }
+    }
+    g_usleep(50000);
+    for (ring = 0; ring < 2; ring++) {
+        flush[ring] = tflush({.fe = s->fe, .oldtag = tags[!ring],
+                              .ring = P9_RING(ring),
+                              .tag = P9_TAG(tags[ring]),
+                              .request_only = true});
+    }
+    g_usleep(50000);
+    s->front->hold = false;
+    for (i = 0; i < G_N_ELEMENTS(reqs[0]); i++) {
+        for (ring = 0; ring < 2; ring++) {
+            flight_expect(reqs[ring][i], pattern + i, 3000);
+        }
+    }
+    flight_wait(flush[0]);
+    flight_wait(flush[1]);
+}

@@ -75,6 +75,7 @@ static const struct {
       { &slow } },
     { { "flush/other-ring-stalled", flight_flush_other_ring_stalled },
       { &two_small } },
+    { { "flush/each-other", flight_flush_each_other }, { &two_small } },
     { { "full/in", flight_in_full, CASE_NINE },
       { &one_small, &two_small, &two, &two_large } },
     { { "full/in-other-ring", flight_in_full_other_ring, CASE_NINE },

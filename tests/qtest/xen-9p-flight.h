@@ -40,6 +40,7 @@ void flight_flush_race(Session *s);
 void flight_flush_finished(Session *s);
 void flight_flush_other_ring(Session *s);
 void flight_flush_other_ring_stalled(Session *s);
+void flight_flush_each_other(Session *s);
 
 /* xen-9p-flight-full.c */
 void flight_in_full(Session *s);
