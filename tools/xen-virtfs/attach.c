@@ -126,10 +126,12 @@ static Device *await_device(Host *host, Qemu *qemu, Share *share,
     g_autofree char *why = NULL;
     uint64_t number;
 
-    if (!json_number(devid, &number)) {
+    if (!devid) {
         return NULL;
     }
-    dev = device_at(host, share->protocol, qemu->domid, number);
+    if (json_number(devid, &number)) {
+        dev = device_at(host, share->protocol, qemu->domid, number);
+    }
     if (dev && device_await(host, dev, STATE(InitWait) | STATE(Connected) |
                             STATE(Closing) | STATE(Closed)) &&
         ((1u << device_state(host, dev->back)) &
