@@ -42,6 +42,7 @@ def detach(guest, devid, *options):
         f'ls -d /sys/bus/xen/devices/9pfs-{devid} 2>/dev/null; true'))
 
 
+@pytest.mark.core
 def test_attach_and_detach(guest, folder):
     (folder / 'file').write_text('text\n')
     before = granted_pages(guest.qemu_pid())
