@@ -504,6 +504,8 @@ const Xen9pfsTransport xen_9pfs_flex_transport = {
         .init_in_iov_from_pdu = flex_init_in_iov,
         .init_out_iov_from_pdu = flex_init_out_iov,
         .push_and_notify = flex_push_and_notify,
+        .call_begin = xen_9pfs_call_begin,
+        .call_end = xen_9pfs_call_end,
 #if XEN_9PFS_HAVE_LIMITS
         .msize_limit = flex_msize_limit,
         .response_buffer_size = flex_response_buffer_size,

@@ -13,7 +13,9 @@
 #ifndef HW_9PFS_XEN_9PFS_H
 #define HW_9PFS_XEN_9PFS_H
 
+#include "qemu/queue.h"
 #include "hw/9pfs/9p.h"
+#include "hw/9pfs/xen-9p-dispatch.h"
 #include "hw/xen/xen-legacy-backend.h"
 
 typedef struct Xen9pfsDevice Xen9pfsDevice;
@@ -46,6 +48,8 @@ struct Xen9pfsSession {
     char *fsdev_id;             /* this session's own entry, or NULL */
     Error *failure;             /* why it has to end, NULL while all is well */
     bool draining;              /* the glue waits for its requests */
+    Xen9pDispatch dispatch;     /* of its calls of the file system */
+    QLIST_HEAD(, V9fsCall) listings; /* Treaddir that are in workers */
     QEMUBH *bh;                 /* ends it, or frees it once closed */
 };
 
@@ -96,5 +100,19 @@ void xen_9pfs_session_fail(Xen9pfsSession *session, Error *err);
  * The glue frees the session when that was the last one.
  */
 void xen_9pfs_session_drained(Xen9pfsSession *session);
+
+/**
+ * xen_9pfs_call_init: decide how a session's calls of the file system run
+ * @session: a session whose share is open
+ * @mode: as configured
+ */
+void xen_9pfs_call_init(Xen9pfsSession *session, Xen9pDispatchMode mode);
+
+/*
+ * What every transport has for V9fsTransport's operations of these names,
+ * which scripts/integrate adds. See xen-9p-call.h.
+ */
+bool xen_9pfs_call_begin(V9fsPDU *pdu, V9fsCall *call);
+void xen_9pfs_call_end(V9fsPDU *pdu, V9fsCall *call);
 
 #endif
