@@ -15,6 +15,7 @@
 #include "qapi/error.h"
 #include "qemu/bswap.h"
 #include "qemu/main-loop.h"
+#include "qemu/timer.h"
 #include "hw/9pfs/xen-9p-compat.h"
 #include "hw/9pfs/xen-9p-flex.h"
 #include "trace.h"
@@ -24,8 +25,13 @@
 /* The same where a reply holds a path. */
 #define REPLY_PATH          (PATH_MAX + REPLY_SMALL)
 
-/* Requests taken from one ring before the main loop gets its turn. */
-#define BATCH               32
+/*
+ * A pass: what is done before the main loop gets its turn, which in an HVM
+ * guest's QEMU has the guest's other devices to drive. One request may make
+ * it longer, by as much as xen-9p-dispatch.h lets it take.
+ */
+#define PASS_REQUESTS       64
+#define PASS_NS             (100 * 1000)
 
 static Flex *flex_of(V9fsState *s)
 {
@@ -123,7 +129,27 @@ void flex_drop_replies(FlexRing *ring)
     }
 }
 
-/* Put the replies that wait into the ring, as many as there is room for. */
+/* Let the frontend see the replies that are in the ring. */
+static void ring_publish(FlexRing *ring)
+{
+    if (!flex_dead(ring->flex) &&
+        xen_9p_ring_publish(&ring->in, ring->in.position)) {
+        ring->notify = true;
+        ring->flex->progress = true;
+    }
+}
+
+static void flex_publish(Flex *flex)
+{
+    for (unsigned i = 0; i < flex->num_rings; i++) {
+        ring_publish(&flex->rings[i]);
+    }
+}
+
+/*
+ * Put the replies that wait into the ring, as many as there is room for. The
+ * frontend sees them at once, or all that a pass puts there at its end.
+ */
 static void ring_flush(FlexRing *ring)
 {
     Xen9pReply *reply;
@@ -141,6 +167,9 @@ static void ring_flush(FlexRing *ring)
             ring->flex->stalled = true;
             break;
         }
+        if (reply->flushes) {
+            flex_publish(ring->flex);
+        }
         xen_9p_ring_write(&ring->in, reply->data, reply->len);
         room -= reply->len;
         g_queue_unlink(&ring->waiting, &reply->link);
@@ -150,9 +179,8 @@ static void ring_flush(FlexRing *ring)
         trace_xen_9pfs_ring_full(ring->flex->session->name, ring->index,
                                  reply->len, room);
     }
-    if (xen_9p_ring_publish(&ring->in, ring->in.position)) {
-        ring->notify = true;
-        ring->flex->progress = true;
+    if (ring != ring->flex->current) {
+        ring_publish(ring);
     }
 }
 
@@ -195,6 +223,7 @@ static void ring_release(FlexRing *ring)
 static void ring_finish(FlexRing *ring)
 {
     ring_flush(ring);
+    ring_publish(ring);
     ring_release(ring);
     ring_notify(ring);
 }
@@ -307,20 +336,34 @@ static bool ring_receive(FlexRing *ring)
     return true;
 }
 
-/* Everything that there is to do on a ring. Returns the requests taken. */
-static unsigned ring_run(FlexRing *ring)
+/*
+ * Everything that there is to do on a ring, until the clock shows @end; one
+ * request at least.
+ *
+ * Returns: true if there may be more to do.
+ */
+static bool ring_run(FlexRing *ring, int64_t end)
 {
     Flex *flex = ring->flex;
     unsigned taken = 0;
+    bool more = false;
 
     flex->current = ring;
     ring_flush(ring);
-    while (!flex_dead(flex) && taken < BATCH && ring_receive(ring)) {
-        taken++;
+    while (!more && !flex_dead(flex) && ring_receive(ring)) {
+        more = ++taken == PASS_REQUESTS || get_clock() >= end;
     }
     flex->current = NULL;
     ring_finish(ring);
-    return taken;
+    if (!more && ring->masked && !flex_dead(flex)) {
+        /*
+         * Last: until here the frontend's notifications cost it little and
+         * us nothing. One that came meanwhile is delivered now.
+         */
+        ring->masked = false;
+        qemu_xen_evtchn_unmask(ring->evtchn, ring->port);
+    }
+    return more;
 }
 
 /* qemu_bh_schedule() makes a system call even if it is scheduled already. */
@@ -335,6 +378,7 @@ static void flex_schedule(Flex *flex)
 void flex_run(void *opaque)
 {
     Flex *flex = opaque;
+    int64_t end = get_clock() + PASS_NS;
     bool more = false;
 
     flex->scheduled = false;
@@ -343,7 +387,7 @@ void flex_run(void *opaque)
     for (unsigned i = 0; i < flex->num_rings; i++) {
         unsigned n = (flex->first + i) % flex->num_rings;
 
-        more |= ring_run(&flex->rings[n]) == BATCH;
+        more |= ring_run(&flex->rings[n], end);
     }
     flex->first = (flex->first + 1) % flex->num_rings;
     /* One ring may have waited for what another one has just done. */
@@ -355,15 +399,15 @@ void flex_run(void *opaque)
 void flex_event(void *opaque)
 {
     FlexRing *ring = opaque;
-    int port = qemu_xen_evtchn_pending(ring->evtchn);
+    Flex *flex = ring->flex;
 
-    if (port != ring->port) {
+    if (qemu_xen_evtchn_pending(ring->evtchn) != ring->port) {
         return;
     }
-    /* Unmask first: what comes from here on notifies again. */
-    qemu_xen_evtchn_unmask(ring->evtchn, port);
-    if (ring_run(ring) == BATCH || ring->flex->stalled) {
-        flex_schedule(ring->flex);
+    ring->masked = true;
+    if (!flex->scheduled &&
+        (ring_run(ring, get_clock() + PASS_NS) || flex->stalled)) {
+        flex_schedule(flex);
     }
 }
 

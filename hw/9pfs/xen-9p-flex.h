@@ -60,6 +60,7 @@ struct FlexRing {
     /* Connection */
     xenevtchn_handle *evtchn;
     int port;                   /* ours, -1: not bound */
+    bool masked;                /* the port, until there is nothing to do */
     uint32_t page_ref;
     Xen9pRingPage *page;
     uint32_t order;
@@ -89,7 +90,7 @@ struct Flex {
     QEMUBH *bh;                 /* runs all rings */
     unsigned in_flight;
     uint64_t replied;           /* the next reply's serial number */
-    FlexRing *current;          /* within ring_run() */
+    FlexRing *current;          /* its replies are published later */
     bool scheduled;             /* the bottom half is to run */
     bool stalled;               /* something waits for another request's end */
     bool progress;              /* since flex_run() began */
@@ -105,7 +106,7 @@ struct Flex {
  * flex_run: do all that there is to do on all rings
  * @opaque: the Flex
  *
- * A bottom half, for when requests finished or a batch was not enough.
+ * A bottom half, for when requests finished or a pass was not enough.
  */
 void flex_run(void *opaque);
 
