@@ -13,6 +13,7 @@
 #include <linux/magic.h>
 #include <sys/resource.h>
 #include <sys/vfs.h>
+#include "qemu/throttle.h"
 #include "hw/9pfs/xen-9p-call.h"
 #include "hw/9pfs/xen-9pfs.h"
 #include "trace.h"
@@ -141,16 +142,21 @@ bool xen_9pfs_call_begin(V9fsPDU *pdu, V9fsCall *call)
 {
     Xen9pfsSession *session = session_of(pdu);
     Xen9pDispatch *d = &session->dispatch;
-    bool may_block = false;
+    Xen9pDispatchRule rule = XEN_9P_CALL_LEARN;
     uint32_t size = 0;
 
     call->begin = 0;
     call->listed = false;
     if (d->mode == XEN_9P_DISPATCH_AUTO) {
-        may_block = call_may_block(pdu, call, &size);
+        if (call_may_block(pdu, call, &size)) {
+            rule = XEN_9P_CALL_MAY_BLOCK;
+        }
         call->begin = get_clock();
     }
-    xen_9p_dispatch_begin(d, pdu->id, size, may_block, call->begin,
+    if (pdu == session->pinned) {
+        rule = XEN_9P_CALL_PINNED;
+    }
+    xen_9p_dispatch_begin(d, pdu->id, size, rule, call->begin,
                           &call->dispatch);
     call->measured = call->dispatch.class;
     if (call->dispatch.ask) {
@@ -181,6 +187,25 @@ void xen_9pfs_call_end(V9fsPDU *pdu, V9fsCall *call)
                             call->end)) {
         trace_xen_9pfs_dispatch(session->name, pdu->id, took);
     }
+}
+
+bool xen_9pfs_call_pin(Xen9pfsSession *session, V9fsPDU *pdu, uint32_t fid,
+                       uint32_t count)
+{
+    V9fsState *s = &session->state;
+    V9fsFidState *f = fid_of(pdu, fid);
+
+    /*
+     * Of an open file, which the server need not open again, and with no
+     * limit of what it may read now.
+     */
+    if (f && f->fid_type == P9_FID_FILE && f->fs.fd != -1 &&
+        !throttle_enabled(&s->ctx.fst->cfg) &&
+        xen_9p_dispatch_here(&session->dispatch, P9_TREAD, count)) {
+        session->pinned = pdu;
+        return true;
+    }
+    return false;
 }
 
 /*

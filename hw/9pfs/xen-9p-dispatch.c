@@ -78,13 +78,13 @@ static void class_leave(Xen9pDispatchClass *class, int64_t now)
 }
 
 bool xen_9p_dispatch_begin(Xen9pDispatch *d, uint8_t type, uint32_t size,
-                           bool may_block, int64_t now,
+                           Xen9pDispatchRule rule, int64_t now,
                            Xen9pDispatchCall *call)
 {
     Xen9pDispatchClass *class = class_of(d, type, size);
 
     *call = (Xen9pDispatchCall) { 0 };
-    if (d->mode == XEN_9P_DISPATCH_AUTO && !may_block) {
+    if (d->mode == XEN_9P_DISPATCH_AUTO && rule != XEN_9P_CALL_MAY_BLOCK) {
         call->class = class;
         if (!class->here && class->proof >= XEN_9P_DISPATCH_PROOF &&
             now >= class->until) {
@@ -92,7 +92,7 @@ bool xen_9p_dispatch_begin(Xen9pDispatch *d, uint8_t type, uint32_t size,
         }
         call->here = class->here;
     }
-    if (d->mode == XEN_9P_DISPATCH_INLINE) {
+    if (d->mode == XEN_9P_DISPATCH_INLINE || rule == XEN_9P_CALL_PINNED) {
         call->here = true;
     }
     if (call->here && call->class) {
@@ -104,6 +104,12 @@ bool xen_9p_dispatch_begin(Xen9pDispatch *d, uint8_t type, uint32_t size,
         d->peak = MAX(d->peak, d->in_workers);
     }
     return call->here;
+}
+
+bool xen_9p_dispatch_here(Xen9pDispatch *d, uint8_t type, uint32_t size)
+{
+    return d->mode == XEN_9P_DISPATCH_INLINE ||
+        (d->mode == XEN_9P_DISPATCH_AUTO && class_of(d, type, size)->here);
 }
 
 static void mean_add(int64_t *mean, int64_t value)

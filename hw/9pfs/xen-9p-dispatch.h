@@ -47,6 +47,13 @@ typedef enum Xen9pDispatchMode {
     XEN_9P_DISPATCH_INLINE,     /* always in place */
 } Xen9pDispatchMode;
 
+/* What is known of a call beforehand. */
+typedef enum Xen9pDispatchRule {
+    XEN_9P_CALL_LEARN,          /* nothing: as those before it */
+    XEN_9P_CALL_MAY_BLOCK,      /* to a worker */
+    XEN_9P_CALL_PINNED,         /* in place, in any mode */
+} Xen9pDispatchRule;
+
 /* Whether a call slept, which not every call is asked. */
 typedef enum Xen9pDispatchSlept {
     XEN_9P_SLEPT_UNKNOWN,
@@ -102,15 +109,25 @@ bool xen_9p_dispatch_parse(const char *name, Xen9pDispatchMode *mode);
  * @d: the device's; all zeroes is a good start in mode AUTO
  * @type: the 9P message that it is for
  * @size: the bytes that the message asks for or brings
- * @may_block: it can take long whatever those before it took
+ * @rule: where it runs whatever those before it took, if anywhere
  * @now: in nanoseconds, of a clock that never goes back
  * @call: to fill in
  *
  * Returns: @call->here, true: in place; false: in a worker.
  */
 bool xen_9p_dispatch_begin(Xen9pDispatch *d, uint8_t type, uint32_t size,
-                           bool may_block, int64_t now,
+                           Xen9pDispatchRule rule, int64_t now,
                            Xen9pDispatchCall *call);
+
+/**
+ * xen_9p_dispatch_here: where a call that cannot block would run now
+ * @d: the device's
+ * @type: as for xen_9p_dispatch_begin()
+ * @size: as for xen_9p_dispatch_begin()
+ *
+ * Returns: true: in place.
+ */
+bool xen_9p_dispatch_here(Xen9pDispatch *d, uint8_t type, uint32_t size);
 
 /**
  * xen_9p_dispatch_end: learn from a call

@@ -50,6 +50,7 @@ struct Xen9pfsSession {
     bool draining;              /* the glue waits for its requests */
     Xen9pDispatch dispatch;     /* of its calls of the file system */
     QLIST_HEAD(, V9fsCall) listings; /* Treaddir that are in workers */
+    V9fsPDU *pinned;            /* its calls run in place, or NULL */
     QEMUBH *bh;                 /* ends it, or frees it once closed */
 };
 
@@ -107,6 +108,22 @@ void xen_9pfs_session_drained(Xen9pfsSession *session);
  * @mode: as configured
  */
 void xen_9pfs_call_init(Xen9pfsSession *session, Xen9pDispatchMode mode);
+
+/**
+ * xen_9pfs_call_pin: whether a request can be finished inside pdu_submit()
+ * @session: the session
+ * @pdu: of a Tread that is about to be submitted
+ * @fid: what it reads
+ * @count: how much
+ *
+ * If so, session->pinned is set to @pdu, and no call of it goes to a worker:
+ * its reply may be built where no other reply may wait for it. The caller
+ * clears session->pinned after pdu_submit().
+ *
+ * Returns: true if it is pinned.
+ */
+bool xen_9pfs_call_pin(Xen9pfsSession *session, V9fsPDU *pdu, uint32_t fid,
+                       uint32_t count);
 
 /*
  * What every transport has for V9fsTransport's operations of these names,

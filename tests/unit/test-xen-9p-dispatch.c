@@ -25,7 +25,8 @@ static bool call(Bench *b, uint8_t type, uint32_t size, int64_t took,
                  bool sleeps)
 {
     Xen9pDispatchCall c;
-    bool here = xen_9p_dispatch_begin(&b->d, type, size, false, b->now, &c);
+    bool here = xen_9p_dispatch_begin(&b->d, type, size, XEN_9P_CALL_LEARN,
+                                      b->now, &c);
 
     b->now += took;
     xen_9p_dispatch_end(&b->d, &c, took,
@@ -79,14 +80,17 @@ static void test_fixed(void)
         { XEN_9P_DISPATCH_WORKER, false },
         { XEN_9P_DISPATCH_INLINE, true },
     };
+    static const Xen9pDispatchRule rules[] = {
+        XEN_9P_CALL_LEARN, XEN_9P_CALL_MAY_BLOCK,
+    };
 
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
-        for (unsigned blocks = 0; blocks < 2; blocks++) {
+        for (unsigned r = 0; r < G_N_ELEMENTS(rules); r++) {
             Xen9pDispatch d = { .mode = cases[i].mode };
             Xen9pDispatchCall c;
 
             for (unsigned n = 0; n < 100; n++) {
-                g_assert_true(xen_9p_dispatch_begin(&d, TREAD, 0, blocks, n,
+                g_assert_true(xen_9p_dispatch_begin(&d, TREAD, 0, rules[r], n,
                                                     &c) == cases[i].here);
                 g_assert_null(c.class);
                 g_assert_false(c.ask);
@@ -205,6 +209,8 @@ static void test_pauses(void)
 
     bench_proven(&b);
     class = &b.d.classes[TREAD / 2][0];
+    g_assert_true(xen_9p_dispatch_here(&b.d, TREAD, 4096));
+    g_assert_false(xen_9p_dispatch_here(&b.d, TREAD, 4097));
     for (unsigned n = 0; n < 12; n++) {
         while (class->here) {
             call(&b, TREAD, 4096, 2 * MS, true);
@@ -239,13 +245,14 @@ static void test_classes(void)
     g_assert_false(call(&b, TREAD, 4097, 5 * US, false));
     g_assert_false(call(&b, TGETATTR, 0, 5 * US, false));
     for (size_t i = 0; i < G_N_ELEMENTS(sizes); i++) {
-        xen_9p_dispatch_begin(&b.d, TREAD, sizes[i], false, b.now, &c);
+        xen_9p_dispatch_begin(&b.d, TREAD, sizes[i], XEN_9P_CALL_LEARN,
+                              b.now, &c);
         g_assert_true(c.class == &b.d.classes[TREAD / 2][class[i]]);
         xen_9p_dispatch_end(&b.d, &c, US, XEN_9P_SLEPT_NO, b.now);
     }
     /* No type that a guest can send is out of bounds. */
     for (unsigned type = 0; type < 256; type++) {
-        xen_9p_dispatch_begin(&b.d, type, 0, false, b.now, &c);
+        xen_9p_dispatch_begin(&b.d, type, 0, XEN_9P_CALL_LEARN, b.now, &c);
         g_assert_true(c.class == &b.d.classes[type % 128 / 2][0]);
         xen_9p_dispatch_end(&b.d, &c, US, XEN_9P_SLEPT_NO, b.now);
     }
@@ -260,10 +267,28 @@ static void test_may_block(void)
 
     bench_proven(&b);
     for (unsigned n = 0; n < 100; n++) {
-        g_assert_false(xen_9p_dispatch_begin(&b.d, TREAD, 0, true, b.now, &c));
+        g_assert_false(xen_9p_dispatch_begin(&b.d, TREAD, 0,
+                                             XEN_9P_CALL_MAY_BLOCK, b.now,
+                                             &c));
         xen_9p_dispatch_end(&b.d, &c, 500 * MS, XEN_9P_SLEPT_UNKNOWN, b.now);
     }
     g_assert_cmpuint(calls(&b, 100, 5 * US, false), ==, 100);
+}
+
+/* What must not yield runs in place, whatever the mode; and is learnt from. */
+static void test_pinned(void)
+{
+    for (unsigned mode = 0; mode < 3; mode++) {
+        Bench b = { .d = { .mode = mode }, .now = 1 };
+        Xen9pDispatchCall c;
+
+        g_assert_true(xen_9p_dispatch_begin(&b.d, TREAD, 0,
+                                            XEN_9P_CALL_PINNED, b.now, &c));
+        xen_9p_dispatch_end(&b.d, &c, MS, XEN_9P_SLEPT_YES, b.now);
+        g_assert_cmpuint(b.d.in_workers, ==, 0);
+        g_assert_true(xen_9p_dispatch_here(&b.d, TREAD, 0) ==
+                      (mode == XEN_9P_DISPATCH_INLINE));
+    }
 }
 
 /*
@@ -287,7 +312,8 @@ static void test_parallel(void)
         Xen9pDispatchCall c[64];
 
         for (unsigned n = 0; n < cases[i].parallel; n++) {
-            xen_9p_dispatch_begin(&b.d, TREAD, 0, false, b.now, &c[n]);
+            xen_9p_dispatch_begin(&b.d, TREAD, 0, XEN_9P_CALL_LEARN, b.now,
+                                  &c[n]);
         }
         b.now += cases[i].took;
         for (unsigned n = 0; n < cases[i].parallel; n++) {
@@ -314,6 +340,7 @@ int main(int argc, char **argv)
     g_test_add_func("/dispatch/pauses", test_pauses);
     g_test_add_func("/dispatch/classes", test_classes);
     g_test_add_func("/dispatch/may-block", test_may_block);
+    g_test_add_func("/dispatch/pinned", test_pinned);
     g_test_add_func("/dispatch/parallel", test_parallel);
     return g_test_run();
 }
