@@ -218,6 +218,22 @@ char *xen_9pfs_config_fsdev(XenLegacyDevice *xendev, Error **errp)
     return *errp ? NULL : g_steal_pointer(&id);
 }
 
+/* ---- Ours alone ---- */
+
+bool xen_9pfs_config_dispatch(XenLegacyDevice *xendev,
+                              Xen9pDispatchMode *mode, Error **errp)
+{
+    g_autofree char *value = xenstore_read_be_str(xendev, "dispatch");
+
+    *mode = XEN_9P_DISPATCH_AUTO;
+    if (value && !xen_9p_dispatch_parse(value, mode)) {
+        node_error(errp, xendev->be, "dispatch", value,
+                   XEN_9P_DISPATCH_MODES);
+        return false;
+    }
+    return true;
+}
+
 /* ---- The frontend's rings ---- */
 
 static int read_number(XenLegacyDevice *xendev, const char *node,

@@ -36,6 +36,17 @@ char *xen_9pfs_config_tag(XenLegacyDevice *xendev, Error **errp);
 char *xen_9pfs_config_fsdev(XenLegacyDevice *xendev, Error **errp);
 
 /**
+ * xen_9pfs_config_dispatch: where its calls of the file system are to run
+ * @xendev: the device
+ * @mode: set to what the node "dispatch" says, or to the default
+ * @errp: set where the node is wrong
+ *
+ * Returns: false where the node is wrong.
+ */
+bool xen_9pfs_config_dispatch(XenLegacyDevice *xendev,
+                              Xen9pDispatchMode *mode, Error **errp);
+
+/**
  * xen_9pfs_config_rings: what the frontend offers ("Frontend XenBus Nodes")
  * @xendev: the device
  * @conf: filled in, one element a ring
