@@ -34,7 +34,7 @@ lint: qemu ## checkpatch, gcc, clang, shellcheck on our own sources
 check-unit: roots ## unit tests, with sanitizers
 	@scripts/check-unit
 
-check-loopback: qemu tools $(if $(filter stock,$(BACKEND)),stock) ## the backend without a hypervisor (BACKEND=ours|stock|xen-9pfsd)
+check-loopback: qemu tools $(if $(filter stock,$(BACKEND)),stock) ## the backend without a hypervisor (BACKEND=ours|stock|xen-9pfsd, DISPATCH=auto|worker|inline)
 	@scripts/check-loopback $(BACKEND)
 
 loopback-shell: qemu ## 9P commands for a backend without a hypervisor (SHARE=dir)

@@ -259,6 +259,7 @@ static Xen9pfsSession *session_open(Xen9pfsDevice *dev, Error **errp)
     XenLegacyDevice *xendev = &dev->xendev;
     Xen9pfsSession *session = g_new0(Xen9pfsSession, 1);
     V9fsState *s = &session->state;
+    Xen9pDispatchMode mode;
 
     session->dev = dev;
     session->transport = dev->transport;
@@ -267,7 +268,7 @@ static Xen9pfsSession *session_open(Xen9pfsDevice *dev, Error **errp)
                                     xendev->dom);
     session->bh = qemu_bh_new(session_bh, session);
     s->fsconf.tag = xen_9pfs_config_tag(xendev, errp);
-    if (s->fsconf.tag) {
+    if (s->fsconf.tag && xen_9pfs_config_dispatch(xendev, &mode, errp)) {
         session->fsdev_id = xen_9pfs_config_fsdev(xendev, errp);
     }
     s->fsconf.fsdev_id = session->fsdev_id;
@@ -276,6 +277,7 @@ static Xen9pfsSession *session_open(Xen9pfsDevice *dev, Error **errp)
         session_free(session);
         return NULL;
     }
+    xen_9pfs_call_init(session, mode);
     return session;
 }
 

@@ -20,6 +20,7 @@ typedef struct ConfigOption {
     const char *node;
     const char *allowed;        /* for the message; words split by '|' */
     uint64_t max;               /* of a number, 0: one of the words */
+    bool own;                   /* not one of -fsdev */
 } ConfigOption;
 
 #define MODE    "an octal mode such as 0644"
@@ -51,6 +52,7 @@ static const ConfigOption options[] = {
     { "throttling/iops-read-max-length", NUMBER, UINT32_MAX },
     { "throttling/iops-write-max-length", NUMBER, UINT32_MAX },
     { "throttling/iops-size", NUMBER, UINT32_MAX },
+    { "dispatch", XEN_9P_DISPATCH_MODES, .own = true },
 };
 
 #define SECURITY_MODELS "none|passthrough|mapped|mapped-xattr|mapped-file"
@@ -169,9 +171,15 @@ bool xen_9pfs_config_check(const char *node, const char *value, Error **errp)
     return true;
 }
 
-const char *xen_9pfs_config_option(size_t index)
+const char *xen_9pfs_config_option(size_t index, bool *own)
 {
-    return index < ARRAY_SIZE(options) ? options[index].node : NULL;
+    if (index >= ARRAY_SIZE(options)) {
+        return NULL;
+    }
+    if (own) {
+        *own = options[index].own;
+    }
+    return options[index].node;
 }
 
 static bool check_node(const char *base, const char *node, const char *value,
@@ -259,7 +267,8 @@ static bool set_all(XenLegacyDevice *xendev, QemuOpts *opts, Error **errp)
         return false;
     }
     for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
-        if (!set_option(xendev, &options[i], opts, errp)) {
+        if (!options[i].own &&
+            !set_option(xendev, &options[i], opts, errp)) {
             return false;
         }
     }
@@ -282,6 +291,22 @@ char *xen_9pfs_config_fsdev(XenLegacyDevice *xendev, Error **errp)
     }
     qemu_opts_del(opts);
     return *errp ? NULL : g_steal_pointer(&id);
+}
+
+/* ---- Ours alone ---- */
+
+bool xen_9pfs_config_dispatch(XenLegacyDevice *xendev,
+                              Xen9pDispatchMode *mode, Error **errp)
+{
+    g_autofree char *value = xenstore_read_be_str(xendev, "dispatch");
+
+    *mode = XEN_9P_DISPATCH_AUTO;
+    if (value && !xen_9p_dispatch_parse(value, mode)) {
+        node_error(errp, xendev->be, "dispatch", value,
+                   XEN_9P_DISPATCH_MODES);
+        return false;
+    }
+    return true;
 }
 
 /* ---- The frontend's rings ---- */

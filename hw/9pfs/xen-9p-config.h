@@ -24,11 +24,12 @@ bool xen_9pfs_config_check(const char *node, const char *value, Error **errp);
 /**
  * xen_9pfs_config_option: the optional nodes of the backend, one by one
  * @index: from 0
+ * @own: set to false if it stands for an option of "-fsdev local", whose name
+ *       is then the node's with '.' for '/'; may be NULL
  *
- * Returns: the node's name, NULL past the last. With '/' for '.' it is the
- * name of the option of "-fsdev local" that it stands for.
+ * Returns: the node's name, NULL past the last.
  */
-const char *xen_9pfs_config_option(size_t index);
+const char *xen_9pfs_config_option(size_t index, bool *own);
 
 /**
  * xen_9pfs_config_tag: the tag by which the guest mounts the share
@@ -53,6 +54,17 @@ char *xen_9pfs_config_tag(XenLegacyDevice *xendev, Error **errp);
  * the fsdev with qemu_fsdev_remove(); or NULL with nothing registered.
  */
 char *xen_9pfs_config_fsdev(XenLegacyDevice *xendev, Error **errp);
+
+/**
+ * xen_9pfs_config_dispatch: where its calls of the file system are to run
+ * @xendev: the device
+ * @mode: set to what the node "dispatch" says, or to the default
+ * @errp: set where the node is wrong
+ *
+ * Returns: false where the node is wrong.
+ */
+bool xen_9pfs_config_dispatch(XenLegacyDevice *xendev,
+                              Xen9pDispatchMode *mode, Error **errp);
 
 /**
  * xen_9pfs_config_rings: what the frontend offers ("Frontend XenBus Nodes")

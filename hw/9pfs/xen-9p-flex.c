@@ -15,17 +15,18 @@
 #include "qapi/error.h"
 #include "qemu/bswap.h"
 #include "qemu/main-loop.h"
+#include "qemu/timer.h"
 #include "hw/9pfs/xen-9p-compat.h"
 #include "hw/9pfs/xen-9p-flex.h"
 #include "trace.h"
 
-/* Room for a reply whose size the request does not decide. */
-#define REPLY_SMALL         512
-/* The same where a reply holds a path. */
-#define REPLY_PATH          (PATH_MAX + REPLY_SMALL)
-
-/* Requests taken from one ring before the main loop gets its turn. */
-#define BATCH               32
+/*
+ * A pass: what is done before the main loop gets its turn, which in an HVM
+ * guest's QEMU has the guest's other devices to drive. One request may make
+ * it longer, by as much as xen-9p-dispatch.h lets it take.
+ */
+#define PASS_REQUESTS       64
+#define PASS_NS             (100 * 1000)
 
 static Flex *flex_of(V9fsState *s)
 {
@@ -37,12 +38,7 @@ static FlexRequest *request_of(V9fsPDU *pdu)
     return &flex_of(pdu->s)->requests[pdu->idx];
 }
 
-static bool flex_dead(const Flex *flex)
-{
-    return flex->quiesced || flex->session->failure;
-}
-
-static void G_GNUC_PRINTF(2, 3) ring_fail(FlexRing *ring, const char *fmt, ...)
+void flex_fail(FlexRing *ring, const char *fmt, ...)
 {
     Error *err = NULL;
     va_list ap;
@@ -53,108 +49,6 @@ static void G_GNUC_PRINTF(2, 3) ring_fail(FlexRing *ring, const char *fmt, ...)
     va_end(ap);
     error_setg(&err, "ring %u: %s", ring->index, why);
     xen_9pfs_session_fail(ring->flex->session, err);
-}
-
-/* ---- Replies ---- */
-
-/* The largest message that the negotiated session and the ring allow. */
-static uint32_t message_limit(FlexRing *ring)
-{
-    int32_t msize = ring->flex->session->state.msize;
-
-    /* Before Tversion, or where the server refused a smaller one. */
-    return MIN(ring->in.size, MAX(msize, P9_MIN_MSIZE));
-}
-
-/*
- * The most that the reply to a request can need. @msg is our own copy of
- * its first @len bytes.
- */
-static uint32_t reply_bound(FlexRing *ring, const uint8_t *msg, uint32_t len)
-{
-    uint64_t bound;
-
-    switch (ring->header.id) {
-    case P9_TREAD:
-    case P9_TREADDIR:
-        /* size[4] type[1] tag[2] fid[4] offset[8] count[4] */
-        bound = len >= 23 ? 11 + (uint64_t)ldl_le_p(msg + 19) : 0;
-        break;
-    case P9_TSTAT:
-    case P9_TREADLINK:
-        bound = REPLY_PATH;
-        break;
-    case P9_TGETLOCK:
-        /* Returns the client's own id string. */
-        bound = (uint64_t)ring->size + REPLY_SMALL;
-        break;
-    default:
-        bound = 0;
-    }
-    return MIN(MAX(bound, REPLY_SMALL), message_limit(ring));
-}
-
-static Xen9pReply *reply_new(FlexRing *ring, uint32_t size)
-{
-    ring->reply_bytes += xen_9p_reply_cost(size);
-    return xen_9p_reply_new(&ring->flex->replies, size);
-}
-
-static void reply_free(FlexRing *ring, Xen9pReply *reply)
-{
-    ring->reply_bytes -= xen_9p_reply_cost(reply->size);
-    xen_9p_reply_free(&ring->flex->replies, reply);
-}
-
-static bool reply_budget_left(const FlexRing *ring, uint32_t size)
-{
-    return ring->reply_bytes == 0 ||
-        (ring->waiting.length < REPLY_WAITING &&
-         ring->reply_bytes + xen_9p_reply_cost(size) <=
-         (size_t)ring->in.size * REPLY_BUDGET);
-}
-
-void flex_drop_replies(FlexRing *ring)
-{
-    GList *link;
-
-    while ((link = g_queue_pop_head_link(&ring->waiting))) {
-        reply_free(ring, link->data);
-    }
-}
-
-/* Put the replies that wait into the ring, as many as there is room for. */
-static void ring_flush(FlexRing *ring)
-{
-    Xen9pReply *reply;
-    uint32_t room;
-
-    if (g_queue_is_empty(&ring->waiting) || flex_dead(ring->flex)) {
-        return;
-    }
-    if (!xen_9p_ring_writable(&ring->in, &room)) {
-        ring_fail(ring, "in_cons or in_prod is corrupt");
-        return;
-    }
-    while ((reply = g_queue_peek_head(&ring->waiting)) && reply->len <= room) {
-        if (reply->flushes && flex_flush_reply_waits(ring, reply)) {
-            ring->flex->stalled = true;
-            break;
-        }
-        xen_9p_ring_write(&ring->in, reply->data, reply->len);
-        ring->flex->session->stats.bytes_sent += reply->len;
-        room -= reply->len;
-        g_queue_unlink(&ring->waiting, &reply->link);
-        reply_free(ring, reply);
-    }
-    if (reply && reply->len > room) {
-        trace_xen_9pfs_ring_full(ring->flex->session->name, ring->index,
-                                 reply->len, room);
-    }
-    if (xen_9p_ring_publish(&ring->in, ring->in.position)) {
-        ring->notify = true;
-        ring->flex->progress = true;
-    }
 }
 
 static void ring_notify(FlexRing *ring)
@@ -178,7 +72,7 @@ static void ring_release(FlexRing *ring)
         return;
     }
     if (!xen_9p_ring_readable(&ring->out, &unread)) {
-        ring_fail(ring, "out_prod or out_cons is corrupt");
+        flex_fail(ring, "out_prod or out_cons is corrupt");
         return;
     }
     /*
@@ -186,7 +80,7 @@ static void ring_release(FlexRing *ring)
      * It does not wait where the largest message had room before.
      */
     used = ring->out.position + unread - ring->out.published;
-    if (ring->out.size - used < message_limit(ring)) {
+    if (ring->out.size - used < flex_message_limit(ring)) {
         ring->notify = true;
     }
     xen_9p_ring_publish(&ring->out, upto);
@@ -195,7 +89,8 @@ static void ring_release(FlexRing *ring)
 /* All that a pass over a ring leaves to tell the frontend, told at once. */
 static void ring_finish(FlexRing *ring)
 {
-    ring_flush(ring);
+    flex_reply_flush(ring);
+    flex_reply_publish(ring);
     ring_release(ring);
     ring_notify(ring);
 }
@@ -211,7 +106,7 @@ bool flex_header(FlexRing *ring, uint32_t available)
         ring->size = le32_to_cpu(ring->header.size_le);
         if (ring->size < sizeof(ring->header) ||
             ring->size > ring->out.size) {
-            ring_fail(ring, "a request claims %" PRIu32 " bytes, possible "
+            flex_fail(ring, "a request claims %" PRIu32 " bytes, possible "
                       "are %zu to %" PRIu32, ring->size,
                       sizeof(ring->header), ring->out.size);
             return false;
@@ -263,13 +158,13 @@ static bool ring_receive(FlexRing *ring)
 {
     Flex *flex = ring->flex;
     V9fsState *s = &flex->session->state;
-    uint32_t available, copied, bound;
+    uint32_t available, copied;
     P9MsgHeader header;
     FlexRequest *req;
     V9fsPDU *pdu;
 
     if (!xen_9p_ring_readable(&ring->out, &available)) {
-        ring_fail(ring, "out_prod or out_cons is corrupt");
+        flex_fail(ring, "out_prod or out_cons is corrupt");
         return false;
     }
     if (!flex_header(ring, available)) {
@@ -284,15 +179,10 @@ static bool ring_receive(FlexRing *ring)
     }
     req = &flex->requests[pdu->idx];
     copied = request_load(req, ring);
-    bound = reply_bound(ring, req->head, copied);
-    if (!reply_budget_left(ring, bound)) {
+    if (!flex_reply_begin(ring, req, pdu, copied)) {
         pdu_free(pdu);
         return ring_stall(ring, "its replies to be read");
     }
-
-    req->reply = reply_new(ring, bound);
-    req->in.iov_base = req->reply->data;
-    req->in.iov_len = bound;
     if (req->held) {
         QTAILQ_INSERT_TAIL(&ring->held, req, next);
     }
@@ -307,23 +197,38 @@ static bool ring_receive(FlexRing *ring)
                            le16_to_cpu(header.tag_le), header.id,
                            le32_to_cpu(header.size_le));
     pdu_submit(pdu, &header);
+    flex->session->pinned = NULL;
     return true;
 }
 
-/* Everything that there is to do on a ring. Returns the requests taken. */
-static unsigned ring_run(FlexRing *ring)
+/*
+ * Everything that there is to do on a ring, until the clock shows @end; one
+ * request at least.
+ *
+ * Returns: true if there may be more to do.
+ */
+static bool ring_run(FlexRing *ring, int64_t end)
 {
     Flex *flex = ring->flex;
     unsigned taken = 0;
+    bool more = false;
 
     flex->current = ring;
-    ring_flush(ring);
-    while (!flex_dead(flex) && taken < BATCH && ring_receive(ring)) {
-        taken++;
+    flex_reply_flush(ring);
+    while (!more && !flex_dead(flex) && ring_receive(ring)) {
+        more = ++taken == PASS_REQUESTS || get_clock() >= end;
     }
     flex->current = NULL;
     ring_finish(ring);
-    return taken;
+    if (!more && ring->masked && !flex_dead(flex)) {
+        /*
+         * Last: until here the frontend's notifications cost it little and
+         * us nothing. One that came meanwhile is delivered now.
+         */
+        ring->masked = false;
+        qemu_xen_evtchn_unmask(ring->evtchn, ring->port);
+    }
+    return more;
 }
 
 /* qemu_bh_schedule() makes a system call even if it is scheduled already. */
@@ -338,6 +243,7 @@ static void flex_schedule(Flex *flex)
 void flex_run(void *opaque)
 {
     Flex *flex = opaque;
+    int64_t end = get_clock() + PASS_NS;
     bool more = false;
 
     flex->scheduled = false;
@@ -346,7 +252,7 @@ void flex_run(void *opaque)
     for (unsigned i = 0; i < flex->num_rings; i++) {
         unsigned n = (flex->first + i) % flex->num_rings;
 
-        more |= ring_run(&flex->rings[n]) == BATCH;
+        more |= ring_run(&flex->rings[n], end);
     }
     flex->first = (flex->first + 1) % flex->num_rings;
     /* One ring may have waited for what another one has just done. */
@@ -358,15 +264,15 @@ void flex_run(void *opaque)
 void flex_event(void *opaque)
 {
     FlexRing *ring = opaque;
-    int port = qemu_xen_evtchn_pending(ring->evtchn);
+    Flex *flex = ring->flex;
 
-    if (port != ring->port) {
+    if (qemu_xen_evtchn_pending(ring->evtchn) != ring->port) {
         return;
     }
-    /* Unmask first: what comes from here on notifies again. */
-    qemu_xen_evtchn_unmask(ring->evtchn, port);
-    if (ring_run(ring) == BATCH || ring->flex->stalled) {
-        flex_schedule(ring->flex);
+    ring->masked = true;
+    if (!flex->scheduled &&
+        (ring_run(ring, get_clock() + PASS_NS) || flex->stalled)) {
+        flex_schedule(flex);
     }
 }
 
@@ -389,7 +295,9 @@ static void flex_answer(Flex *flex, FlexRing *ring)
 static ssize_t flex_vmarshal(V9fsPDU *pdu, size_t offset, const char *fmt,
                              va_list ap)
 {
-    return v9fs_iov_vmarshal(&request_of(pdu)->in, 1, offset, 1, fmt, ap);
+    FlexRequest *req = request_of(pdu);
+
+    return v9fs_iov_vmarshal(req->in, req->num_in, offset, 1, fmt, ap);
 }
 
 static ssize_t flex_vunmarshal(V9fsPDU *pdu, size_t offset, const char *fmt,
@@ -404,8 +312,10 @@ static ssize_t flex_vunmarshal(V9fsPDU *pdu, size_t offset, const char *fmt,
 static void flex_init_in_iov(V9fsPDU *pdu, struct iovec **piov,
                              unsigned int *pniov, size_t size G_GNUC_UNUSED)
 {
-    *piov = &request_of(pdu)->in;
-    *pniov = 1;
+    FlexRequest *req = request_of(pdu);
+
+    *piov = req->in;
+    *pniov = req->num_in;
 }
 
 /* All of the request: where that is less than it claims, a short write. */
@@ -418,62 +328,21 @@ static void flex_init_out_iov(V9fsPDU *pdu, struct iovec **piov,
     *pniov = req->num_out;
 }
 
-/*
- * The server has completed a request of 9P2000.u without the size of its
- * reply: a Twstat that only syncs, or a Tcreate that failed without an errno.
- */
-static void reply_mend(FlexRequest *req, V9fsPDU *pdu)
-{
-    V9fsString why = { .data = strerror(EINVAL) };
-
-    pdu->size = sizeof(P9MsgHeader);
-    if (pdu->id != P9_RWSTAT) {
-        why.size = strlen(why.data);
-        pdu->id = P9_RERROR;
-        pdu->size += v9fs_iov_marshal(&req->in, 1, pdu->size, 1, "sd",
-                                      &why, EINVAL);
-    }
-    v9fs_iov_marshal(&req->in, 1, 0, 1, "dbw", pdu->size, pdu->id, pdu->tag);
-}
-
 /* A request is done. The server frees its PDU after this. */
 static void flex_push_and_notify(V9fsPDU *pdu)
 {
     Flex *flex = flex_of(pdu->s);
     FlexRequest *req = request_of(pdu);
     FlexRing *ring = req->ring;
-    Xen9pReply *reply = req->reply;
 
     if (req->held) {
         QTAILQ_REMOVE(&ring->held, req, next);
         req->held = false;
     }
-    req->reply = NULL;
     flex->in_flight--;
     trace_xen_9pfs_reply(flex->session->name, ring->index, pdu->tag, pdu->id,
                          pdu->size);
-
-    if (pdu->size == 0 && !pdu->cancelled) {
-        reply_mend(req, pdu);
-    }
-    if (flex_dead(flex) || pdu->size == 0) {
-        /* Nobody to tell; or cancelled, which has no reply (Tflush). */
-        reply_free(ring, reply);
-    } else if (pdu->size > reply->size) {
-        reply_free(ring, reply);
-        ring_fail(ring, "no room for a reply of %" PRIu32 " bytes", pdu->size);
-    } else {
-        /* At once: what is ready later, on any ring, comes after it. */
-        reply->len = pdu->size;
-        reply->serial = flex->replied++;
-        if (pdu->id == P9_RFLUSH) {
-            reply->flushes = true;
-            reply->flushed_tag = lduw_le_p(req->head + sizeof(P9MsgHeader));
-        }
-        g_queue_push_tail_link(&ring->waiting, &reply->link);
-        ring_flush(ring);
-    }
-
+    flex_reply_end(req, pdu);
     if (flex->quiesced) {
         xen_9pfs_session_drained(flex->session);
     } else if (flex->current != ring) {
@@ -496,7 +365,7 @@ static size_t flex_msize_limit(V9fsState *s)
 
 static size_t flex_response_buffer_size(V9fsPDU *pdu)
 {
-    return request_of(pdu)->reply->size;
+    return request_of(pdu)->room;
 }
 #endif
 
@@ -507,6 +376,8 @@ const Xen9pfsTransport xen_9pfs_flex_transport = {
         .init_in_iov_from_pdu = flex_init_in_iov,
         .init_out_iov_from_pdu = flex_init_out_iov,
         .push_and_notify = flex_push_and_notify,
+        .call_begin = xen_9pfs_call_begin,
+        .call_end = xen_9pfs_call_end,
 #if XEN_9PFS_HAVE_LIMITS
         .msize_limit = flex_msize_limit,
         .response_buffer_size = flex_response_buffer_size,

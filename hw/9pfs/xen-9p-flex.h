@@ -1,9 +1,8 @@
 /*
  * Xen 9P backend: one connection of the 9pfs transport
  *
- * Shared by its data path (xen-9p-flex.c) and its set-up
- * (xen-9p-flex-setup.c) and what it owes a Tflush (xen-9p-flex-flush.c), and
- * by nothing else.
+ * Shared by its data path (xen-9p-flex.c), its replies (-reply.c), its set-up
+ * (-setup.c) and what it owes a Tflush (-flush.c), and by nothing else.
  *
  * Copyright (c) 2026 The xen-9pfs authors
  *
@@ -43,13 +42,15 @@ typedef struct Flex Flex;
 /* A request in flight, one for each PDU of the server, by its index. */
 typedef struct FlexRequest {
     FlexRing *ring;             /* where it came from */
-    Xen9pReply *reply;
+    Xen9pReply *reply;          /* NULL: it is built in the ring */
     QTAILQ_ENTRY(FlexRequest) next; /* in ring->held */
     bool held;                  /* its bytes in the ring are still in use */
     uint32_t start;             /* its first byte's index in the ring */
     uint32_t num_out;
     struct iovec out[3];        /* the request: copied part, ring */
-    struct iovec in;            /* the reply's data[] */
+    uint32_t room;              /* for the reply */
+    uint32_t num_in;
+    struct iovec in[2];         /* the reply's data[], or the ring */
     uint8_t head[REQUEST_COPY_MAX];
 } FlexRequest;
 
@@ -60,6 +61,7 @@ struct FlexRing {
     /* Connection */
     xenevtchn_handle *evtchn;
     int port;                   /* ours, -1: not bound */
+    bool masked;                /* the port, until there is nothing to do */
     uint32_t page_ref;
     Xen9pRingPage *page;
     uint32_t order;
@@ -78,6 +80,7 @@ struct FlexRing {
     /* Replies */
     Xen9pRing in;
     GQueue waiting;             /* for room */
+    FlexRequest *direct;        /* its reply is being built at in.position */
     size_t reply_bytes;         /* memory of all its replies */
     bool notify;                /* the frontend has something to look at */
 };
@@ -89,7 +92,7 @@ struct Flex {
     QEMUBH *bh;                 /* runs all rings */
     unsigned in_flight;
     uint64_t replied;           /* the next reply's serial number */
-    FlexRing *current;          /* within ring_run() */
+    FlexRing *current;          /* its replies are published later */
     bool scheduled;             /* the bottom half is to run */
     bool stalled;               /* something waits for another request's end */
     bool progress;              /* since flex_run() began */
@@ -105,7 +108,7 @@ struct Flex {
  * flex_run: do all that there is to do on all rings
  * @opaque: the Flex
  *
- * A bottom half, for when requests finished or a batch was not enough.
+ * A bottom half, for when requests finished or a pass was not enough.
  */
 void flex_run(void *opaque);
 
@@ -116,6 +119,61 @@ void flex_run(void *opaque);
  * The handler of its event channel's file descriptor.
  */
 void flex_event(void *opaque);
+
+/* Nothing is to be done any more but to end what is in flight. */
+static inline bool flex_dead(const Flex *flex)
+{
+    return flex->quiesced || flex->session->failure;
+}
+
+/**
+ * flex_fail: the frontend broke the protocol on a ring, end the session
+ * @ring: the ring
+ * @fmt: what it did
+ */
+void G_GNUC_PRINTF(2, 3) flex_fail(FlexRing *ring, const char *fmt, ...);
+
+/**
+ * flex_message_limit: the largest message that session and ring allow
+ * @ring: the ring
+ *
+ * Returns: its size.
+ */
+uint32_t flex_message_limit(FlexRing *ring);
+
+/**
+ * flex_reply_begin: make room for the reply to a request
+ * @ring: where the request came from
+ * @req: the request, as far as it is in @req->head
+ * @pdu: its PDU, not submitted yet
+ * @copied: how many bytes are in @req->head
+ *
+ * Returns: false if the ring's replies have no more memory for now.
+ */
+bool flex_reply_begin(FlexRing *ring, FlexRequest *req, V9fsPDU *pdu,
+                      uint32_t copied);
+
+/**
+ * flex_reply_end: the server is done with a request, send the reply if any
+ * @req: the request
+ * @pdu: its PDU
+ */
+void flex_reply_end(FlexRequest *req, V9fsPDU *pdu);
+
+/**
+ * flex_reply_flush: put the replies that wait into the ring
+ * @ring: the ring; as many as it has room for
+ *
+ * The frontend sees them at once, or, where it is flex->current, all that a
+ * pass puts there at its end.
+ */
+void flex_reply_flush(FlexRing *ring);
+
+/**
+ * flex_reply_publish: let the frontend see the replies that are in the ring
+ * @ring: the ring
+ */
+void flex_reply_publish(FlexRing *ring);
 
 /**
  * flex_drop_replies: free the replies of a ring that are not in it yet

@@ -113,9 +113,13 @@ static bool share_adopt_fsdev(Xen9pfsShare *share, Error **errp)
 {
     QemuOpts *opts = qemu_opts_find(qemu_find_opts("fsdev"), share->fsdev);
     const char *node, *driver, *path;
+    bool given = share->path || share->security_model;
+    bool own;
 
-    if (share->path || share->security_model ||
-        g_hash_table_size(share->options)) {
+    for (size_t i = 0; (node = xen_9pfs_config_option(i, &own)); i++) {
+        given |= !own && g_hash_table_contains(share->options, node);
+    }
+    if (given) {
         error_setg(errp, "fsdev=%s: its options belong to -fsdev, not to the "
                    "device", share->fsdev);
         return false;
@@ -134,7 +138,7 @@ static bool share_adopt_fsdev(Xen9pfsShare *share, Error **errp)
     path = qemu_opt_get(opts, "path");
     share->path = path ? g_canonicalize_filename(path, NULL) : NULL;
     share->security_model = g_strdup(qemu_opt_get(opts, "security_model"));
-    for (size_t i = 0; (node = xen_9pfs_config_option(i)); i++) {
+    for (size_t i = 0; (node = xen_9pfs_config_option(i, NULL)); i++) {
         g_autofree char *name = option_property(node);
         const char *value = qemu_opt_get(opts, name);
 
@@ -460,7 +464,7 @@ static void share_class_init(ObjectClass *klass, XEN_9PFS_CLASS_DATA *data)
     dc->unrealize = share_unrealize;
     set_bit(DEVICE_CATEGORY_STORAGE, dc->categories);
     device_class_set_props(dc, share_properties);
-    for (size_t i = 0; (node = xen_9pfs_config_option(i)); i++) {
+    for (size_t i = 0; (node = xen_9pfs_config_option(i, NULL)); i++) {
         g_autofree char *name = option_property(node);
 
         object_class_property_add(klass, name, "str", share_get_option,

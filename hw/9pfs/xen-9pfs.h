@@ -13,7 +13,9 @@
 #ifndef HW_9PFS_XEN_9PFS_H
 #define HW_9PFS_XEN_9PFS_H
 
+#include "qemu/queue.h"
 #include "hw/9pfs/9p.h"
+#include "hw/9pfs/xen-9p-dispatch.h"
 #include "hw/9pfs/xen-9p-stats.h"
 #include "hw/xen/xen-legacy-backend.h"
 
@@ -47,6 +49,9 @@ struct Xen9pfsSession {
     char *fsdev_id;             /* this session's own entry, or NULL */
     Error *failure;             /* why it has to end, NULL while all is well */
     bool draining;              /* the glue waits for its requests */
+    Xen9pDispatch dispatch;     /* of its calls of the file system */
+    QLIST_HEAD(, V9fsCall) listings; /* Treaddir that are in workers */
+    V9fsPDU *pinned;            /* its calls run in place, or NULL */
     Xen9pfsStats stats;
     QEMUBH *bh;                 /* ends it, or frees it once closed */
 };
@@ -98,5 +103,35 @@ void xen_9pfs_session_fail(Xen9pfsSession *session, Error *err);
  * The glue frees the session when that was the last one.
  */
 void xen_9pfs_session_drained(Xen9pfsSession *session);
+
+/**
+ * xen_9pfs_call_init: decide how a session's calls of the file system run
+ * @session: a session whose share is open
+ * @mode: as configured
+ */
+void xen_9pfs_call_init(Xen9pfsSession *session, Xen9pDispatchMode mode);
+
+/**
+ * xen_9pfs_call_pin: whether a request can be finished inside pdu_submit()
+ * @session: the session
+ * @pdu: of a Tread that is about to be submitted
+ * @fid: what it reads
+ * @count: how much
+ *
+ * If so, session->pinned is set to @pdu, and no call of it goes to a worker:
+ * its reply may be built where no other reply may wait for it. The caller
+ * clears session->pinned after pdu_submit().
+ *
+ * Returns: true if it is pinned.
+ */
+bool xen_9pfs_call_pin(Xen9pfsSession *session, V9fsPDU *pdu, uint32_t fid,
+                       uint32_t count);
+
+/*
+ * What every transport has for V9fsTransport's operations of these names,
+ * which scripts/integrate adds. See xen-9p-call.h.
+ */
+bool xen_9pfs_call_begin(V9fsPDU *pdu, V9fsCall *call);
+void xen_9pfs_call_end(V9fsPDU *pdu, V9fsCall *call);
 
 #endif

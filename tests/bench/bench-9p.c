@@ -8,11 +8,14 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include <stdio.h>
+
+#include "core/fs.h"
 #include "serve.h"
 #include "served.h"
 
 static int rings = 2, order = FLEX_MAX_ORDER, msize = 512 * 1024, cpu = -1;
-static char *version;
+static char *version, *delay;
 
 static const GOptionEntry options[] = {
     { "rings", 'r', 0, G_OPTION_ARG_INT, &rings, "how many [2]", "N" },
@@ -23,6 +26,9 @@ static const GOptionEntry options[] = {
       "the backend is LOOP_WRAP's", "N" },
     { "version", 'V', 0, G_OPTION_ARG_STRING, &version,
       "dialect [the backend's best]", "9P2000.L|9P2000.u" },
+    { "delay", 'D', 0, G_OPTION_ARG_STRING, &delay,
+      "of each of the backend's calls of the file system, and of one in ten",
+      "US[:US]" },
     { NULL }
 };
 
@@ -45,6 +51,20 @@ static Fe *connect_backend(Fixture *f)
     tattach({.fe = &fe->client, .msize = msize,
              .version = version ? version : fixture_version(f)});
     return fe;
+}
+
+/* A backend of slow storage. */
+static void delay_calls(Fixture *f)
+{
+    unsigned usual, rare = 0;
+
+    if (sscanf(delay, "%u:%u", &usual, &rare) < 1) {
+        g_error("--delay: what is '%s'?", delay);
+    }
+    for (unsigned call = 0; call < LOOP_FS_CALLS; call++) {
+        loop_fs_delay(f->loop, call, usual, rare);
+    }
+    loop_fs_watch(f->loop, f->backend_pid);
 }
 
 int main(int argc, char **argv)
@@ -71,7 +91,11 @@ int main(int argc, char **argv)
     served_make(target.dir);
     target.fe = connect_backend(target.f);
     target.client = &target.fe->client;
+    if (delay) {
+        delay_calls(target.f);
+    }
     good = serve_lines(&target);
+    loop_fs_watch(target.f->loop, 0);
     fixture_close(target.f, target.fe);
     fixture_down(target.f);
     return good ? 0 : 2;

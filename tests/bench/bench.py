@@ -110,6 +110,8 @@ class Session:
             value = getattr(group if name == 'rings' else args, name)
             if value:
                 command += [f'--{name}', str(value)]
+        if args.delay and backend != 'floor':
+            command += ['--delay', args.delay]
         if group.cpus != 'any':
             # The floor is all backend.
             guest = '1' if group.cpus == '2' and backend != 'floor' else '0'
@@ -126,6 +128,7 @@ class Session:
             'LOOP_SHIM': BUILD + '/loopback/libloopshim.so',
             **os.environ,
             'LOOP_BACKEND': backend,
+            **({'LOOP_DISPATCH': args.dispatch} if args.dispatch else {}),
             'LOOP_QEMU': {'ours': args.qemu,
                           'stock': args.stock}.get(backend, ''),
             'LOOP_WRAP': f'{wrap} {args.wrap.get(backend, "")}',
@@ -254,6 +257,9 @@ def parse_args():
     add('--rings', help='1,2,4')
     add('--cpus', help='1: guest and backend on one; 2: on one each; any: '
         'not pinned')
+    add('--delay', metavar='US[:US]', help="slow storage: of each of a "
+        "backend's calls of the file system, and of one in ten")
+    add('--dispatch', help='ours: auto, worker or inline [its default]')
     add('--rounds', type=int, default=3, help='[%(default)s]')
     add('--ms', type=int, help='of each measurement [250, quick 200]')
     add('--order', type=int, default=9, help='of the rings [%(default)s]')

@@ -307,6 +307,24 @@ int fixture_fds(Fixture *f)
     return count;
 }
 
+/* Further nodes of a device: @more and, for ours, LOOP_DISPATCH's. */
+static GPtrArray *device_more(Fixture *f, const char *const *more)
+{
+    const char *mode = g_getenv("LOOP_DISPATCH");
+    GPtrArray *all = g_ptr_array_new();
+
+    if (mode && f->backend == BACKEND_OURS) {
+        g_ptr_array_add(all, (gpointer)"dispatch");
+        g_ptr_array_add(all, (gpointer)mode);
+    }
+    /* The test's own come last: they are the ones that count. */
+    while (more && *more) {
+        g_ptr_array_add(all, (gpointer)*more++);
+    }
+    g_ptr_array_add(all, NULL);
+    return all;
+}
+
 Fe *fixture_frontend(Fixture *f, const char *type, int devid)
 {
     Fe *fe = fe_new(f->guest, type, devid);
@@ -320,8 +338,10 @@ Fe *fixture_frontend(Fixture *f, const char *type, int devid)
 Fe *fixture_device(Fixture *f, const DeviceOpts *opts)
 {
     DeviceOpts all = opts ? *opts : (DeviceOpts) { .path = f->share };
+    g_autoptr(GPtrArray) more = device_more(f, all.more);
 
     all.type = all.type ? all.type : f->type;
+    all.more = (const char *const *)more->pdata;
     device_add(f->guest, &all);
     return fixture_frontend(f, all.type, all.devid);
 }

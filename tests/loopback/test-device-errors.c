@@ -33,6 +33,7 @@ static const struct {
     { USUAL ", \"nonsense\": 1", "Property 'xen-9pfs.nonsense' not found" },
     { USUAL ", \"fmode\": \"1777\"", "fmode: '1777' is not valid" },
     { USUAL ", \"readonly\": \"maybe\"", "readonly: 'maybe' is not valid" },
+    { USUAL ", \"dispatch\": \"none\"", "dispatch: 'none' is not valid" },
     { USUAL ", \"readonly\": []", "a text, a number or a boolean" },
     { USUAL ", \"throttling.bps-total\": -1",
       "throttling/bps-total: '-1' is not valid" },

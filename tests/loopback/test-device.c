@@ -137,13 +137,15 @@ static void test_fsdev(void)
     words = g_strdup_printf("-fsdev local,id=fs,path=%s,security_model="
                             "mapped-xattr,readonly=on,fmode=0640,"
                             "throttling.bps-total=100000000 -device xen-9pfs,"
-                            "mount_tag=share,fsdev=fs,devid=5", f->share);
+                            "mount_tag=share,fsdev=fs,devid=5,"
+                            "dispatch=worker", f->share);
     start_with(f, words);
     assert_node(f, back, "path", f->share);
     assert_node(f, back, "security_model", "mapped-xattr");
     assert_node(f, back, "readonly", "on");
     assert_node(f, back, "fmode", "0640");
     assert_node(f, back, "throttling/bps-total", "100000000");
+    assert_node(f, back, "dispatch", "worker");
     assert_node(f, back, "dmode", NULL);
     assert_rights(f, back, "throttling/bps-total", 0, f->domid);
     shares_use(f, 5);
@@ -311,6 +313,7 @@ static void test_options(void)
         { "\"readonly\": \"off\"", "readonly", "off" },
         { "\"multidevs\": \"remap\"", "multidevs", "remap" },
         { "\"writeout\": \"immediate\"", "writeout", "immediate" },
+        { "\"dispatch\": \"worker\"", "dispatch", "worker" },
         { "\"max_xattr\": 4096", "max_xattr", "4096" },
         { "\"throttling.iops-total\": 1000", "throttling/iops-total",
           "1000" },

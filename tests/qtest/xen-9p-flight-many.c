@@ -117,6 +117,10 @@ void flight_overtaken(Session *s)
     g_autofree uint8_t *pattern = flight_open(s);
     unsigned overtaken = 0, round;
 
+    if (g_strcmp0(g_getenv("LOOP_DISPATCH"), "inline") == 0) {
+        g_test_skip("nothing overtakes what the main loop does itself");
+        return;
+    }
     for (round = 0; round < 20; round++) {
         P9Req *large, *small;
 

@@ -32,6 +32,7 @@ WRONG = {
     'dmode': ('dmode', 'rwx', ['rwx']),
     'max_xattr': ('max_xattr', 'lots', ['lots']),
     'throttling': ('throttling/bps-total', 'fast', ['fast']),
+    'dispatch': ('dispatch', 'fast', ['fast', 'auto', 'worker', 'inline']),
 }
 
 
@@ -89,6 +90,7 @@ def test_options(guest, folder):
     guest.attach(DEVID, 'options', path=folder, security_model='mapped-xattr',
                  readonly='off', multidevs='remap', writeout='immediate',
                  fmode='0640', dmode='0750', max_xattr='65536',
+                 dispatch='worker',
                  **{'throttling/iops-total': '10000'})
     guest.wait_state(DEVID, CONNECTED)
     guest.mount('options', '/mnt')

@@ -31,6 +31,8 @@ INITRAMFS = '/opt/xen-9pfs/guest.cpio'
 BACKENDS = '/local/domain/0/backend/9pfs'
 ERRORS = '/local/domain/0/error/backend/9pfs'
 LINUX_RING_ORDER = 9
+# What is waited for may take so much longer than said, on a slow machine.
+PATIENCE = 4
 INITIALISING, INIT_WAIT, INITIALISED, CONNECTED, CLOSING, CLOSED = range(1, 7)
 
 # QEMU's log may always say this: the 9P server's advice at a small msize, how
@@ -50,13 +52,13 @@ class Failed(Exception):
 
 def wait_for(what, condition, timeout=30):
     """The first true value of condition(), which is asked for again and again."""
-    end = time.monotonic() + timeout
+    end = time.monotonic() + timeout * PATIENCE
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > end:
-            raise TimeoutError(f'waited {timeout} s for {what}')
+            raise TimeoutError(f'waited {timeout * PATIENCE} s for {what}')
         time.sleep(0.05)
 
 
@@ -109,7 +111,7 @@ HYPERVISOR = hypervisor.xc()
 def xl(*args, timeout=120):
     """What xl prints; an exception with it when it fails."""
     done = subprocess.run(['xl', *args], capture_output=True, text=True,
-                          timeout=timeout, check=False)
+                          timeout=timeout * PATIENCE, check=False)
     if done.returncode:
         raise Failed(f'xl {" ".join(args)}', done.returncode,
                      done.stdout + done.stderr)
@@ -138,6 +140,7 @@ class Console:
 
     def receive(self, mark, timeout):
         """All text before the line that begins with mark, and that line."""
+        timeout *= PATIENCE
         end = time.monotonic() + timeout
         wanted = re.compile(b'\x1e(' + mark.encode() + b'[^\n]*)\r?\n')
         while True:

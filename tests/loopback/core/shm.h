@@ -11,6 +11,7 @@
 
 #include "account.h"
 #include "fault.h"
+#include "fs.h"
 #include "loop.h"
 
 #define LOOP_MAGIC        0x6e65786c6f6f7031ull
@@ -88,12 +89,23 @@ typedef struct LoopFaultRec {
     _Atomic uint32_t hits;
 } LoopFaultRec;
 
+typedef struct LoopFsRec {
+    _Atomic uint32_t delay_us;
+    _Atomic uint32_t rare_us;
+    _Atomic uint32_t hold;
+    _Atomic uint32_t waiting;
+    _Atomic uint32_t first;     /* calls of the first thread */
+    _Atomic uint32_t others;
+} LoopFsRec;
+
 typedef struct LoopShm {
     uint64_t magic;
     uint64_t size;
     pthread_mutex_t lock;
     _Atomic uint32_t faults_armed;
     LoopFaultRec faults[LOOP_MAX_FAULTS];
+    _Atomic pid_t fs_pid;
+    LoopFsRec fs[LOOP_FS_CALLS];
     LoopProc procs[LOOP_MAX_PROCS];
     _Atomic uint64_t past_calls[LOOP_CALL_MAX];
     LoopHandleRec handles[LOOP_MAX_HANDLES];    /* 0 is never used */

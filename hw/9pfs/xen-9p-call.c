@@ -1,0 +1,247 @@
+/*
+ * Xen 9P backend: the calls of the file system that 9P messages make
+ *
+ * What of a message tells whether its calls can block, and the measuring of
+ * those that run; xen-9p-dispatch.c decides.
+ *
+ * Copyright (c) 2026 The xen-9pfs authors
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include <linux/magic.h>
+#include <sys/resource.h>
+#include <sys/vfs.h>
+#include "qemu/throttle.h"
+#include "hw/9pfs/xen-9p-call.h"
+#include "hw/9pfs/xen-9pfs.h"
+#include "trace.h"
+
+/*
+ * A directory of more than a block has a hundred entries or more. Listing it
+ * takes longer than a pass of the main loop: the server makes an lstat(), and
+ * the walk to it, for each of them.
+ */
+#define DIRECTORY_LARGE     4096
+
+static Xen9pfsSession *session_of(V9fsPDU *pdu)
+{
+    return container_of(pdu->s, Xen9pfsSession, state);
+}
+
+/* Of a Tread, Twrite or Treaddir. All zeroes if it is malformed. */
+typedef struct CallFields {
+    uint32_t fid;
+    uint64_t offset;
+    uint32_t count;
+} CallFields;
+
+static bool fields_read(V9fsPDU *pdu, const char *fmt, ...)
+{
+    va_list ap;
+    ssize_t ret;
+
+    va_start(ap, fmt);
+    ret = pdu->s->transport->pdu_vunmarshal(pdu, sizeof(P9MsgHeader), fmt, ap);
+    va_end(ap);
+    return ret >= 0;
+}
+
+static CallFields fields_of(V9fsPDU *pdu)
+{
+    CallFields fields = { 0 };
+
+    if (!fields_read(pdu, "dqd", &fields.fid, &fields.offset,
+                     &fields.count)) {
+        return (CallFields) { 0 };
+    }
+    return fields;
+}
+
+static V9fsFidState *fid_of(V9fsPDU *pdu, uint32_t fid)
+{
+    return g_hash_table_lookup(pdu->s->fids, GINT_TO_POINTER((int32_t)fid));
+}
+
+/* Whether it returns only when the data are on the disk, or on their way. */
+static bool write_is_synchronous(V9fsPDU *pdu, uint32_t fid)
+{
+    V9fsFidState *f = fid_of(pdu, fid);
+
+    return (pdu->s->ctx.export_flags & V9FS_IMMEDIATE_WRITEOUT) ||
+        (f && (f->open_flags & (O_SYNC | O_DSYNC | O_DIRECT)));
+}
+
+static bool directory_is_large(V9fsPDU *pdu, uint32_t fid)
+{
+    V9fsFidState *f = fid_of(pdu, fid);
+    struct stat st;
+
+    return f && f->fid_type == P9_FID_DIR && f->fs.dir.stream &&
+        fstat(dirfd(f->fs.dir.stream), &st) == 0 &&
+        st.st_size > DIRECTORY_LARGE;
+}
+
+/*
+ * Whether a worker is listing the directory of @fid: the server would wait
+ * for that with a mutex.
+ */
+static bool directory_is_busy(V9fsPDU *pdu, uint32_t fid)
+{
+    V9fsCall *call;
+
+    QLIST_FOREACH(call, &session_of(pdu)->listings, next) {
+        if (call->fid == fid) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/*
+ * What the message says of the call: how much it moves, and whether it can
+ * block for long whatever those before it did.
+ */
+static bool call_may_block(V9fsPDU *pdu, V9fsCall *call, uint32_t *size)
+{
+    CallFields fields;
+
+    *size = 0;
+    switch (pdu->id) {
+    case P9_TREAD:
+        *size = fields_of(pdu).count;
+        return false;
+    case P9_TWRITE:
+        fields = fields_of(pdu);
+        *size = fields.count;
+        return write_is_synchronous(pdu, fields.fid);
+    case P9_TREADDIR:
+        call->fid = fields_of(pdu).fid;
+        return directory_is_large(pdu, call->fid) ||
+            directory_is_busy(pdu, call->fid);
+    case P9_TFSYNC:
+    case P9_TWSTAT: /* which is an fsync if it changes nothing */
+    case 0: /* v9fs_reset(), the end of all fids */
+        return true;
+    default:
+        /* Many are closed at once. */
+        return pdu->s->reclaiming;
+    }
+}
+
+/* How often this thread went to sleep of its own will. */
+static long switches_now(void)
+{
+    struct rusage usage;
+
+    return getrusage(RUSAGE_THREAD, &usage) == 0 ? usage.ru_nvcsw : 0;
+}
+
+bool xen_9pfs_call_begin(V9fsPDU *pdu, V9fsCall *call)
+{
+    Xen9pfsSession *session = session_of(pdu);
+    Xen9pDispatch *d = &session->dispatch;
+    Xen9pDispatchRule rule = XEN_9P_CALL_LEARN;
+    uint32_t size = 0;
+
+    call->begin = 0;
+    call->listed = false;
+    if (d->mode == XEN_9P_DISPATCH_AUTO) {
+        if (call_may_block(pdu, call, &size)) {
+            rule = XEN_9P_CALL_MAY_BLOCK;
+        }
+        call->begin = get_clock();
+    }
+    if (pdu == session->pinned) {
+        rule = XEN_9P_CALL_PINNED;
+    }
+    xen_9p_dispatch_begin(d, pdu->id, size, rule, call->begin,
+                          &call->dispatch);
+    call->measured = call->dispatch.class;
+    if (call->dispatch.ask) {
+        call->switches = switches_now();
+        call->begin = get_clock();
+    }
+    if (!call->dispatch.here && pdu->id == P9_TREADDIR) {
+        call->listed = true;
+        QLIST_INSERT_HEAD(&session->listings, call, next);
+    }
+    return call->dispatch.here;
+}
+
+void xen_9pfs_call_end(V9fsPDU *pdu, V9fsCall *call)
+{
+    Xen9pfsSession *session = session_of(pdu);
+    Xen9pDispatchSlept slept = XEN_9P_SLEPT_UNKNOWN;
+    int64_t took = call->measured ? call->end - call->begin : 0;
+
+    if (call->dispatch.ask) {
+        slept = switches_now() > call->switches ? XEN_9P_SLEPT_YES
+                                                : XEN_9P_SLEPT_NO;
+    }
+    if (call->listed) {
+        QLIST_REMOVE(call, next);
+    }
+    if (xen_9p_dispatch_end(&session->dispatch, &call->dispatch, took, slept,
+                            call->end)) {
+        trace_xen_9pfs_dispatch(session->name, pdu->id, took);
+    }
+}
+
+bool xen_9pfs_call_pin(Xen9pfsSession *session, V9fsPDU *pdu, uint32_t fid,
+                       uint32_t count)
+{
+    V9fsState *s = &session->state;
+    V9fsFidState *f = fid_of(pdu, fid);
+
+    /*
+     * Of an open file, which the server need not open again, and with no
+     * limit of what it may read now.
+     */
+    if (f && f->fid_type == P9_FID_FILE && f->fs.fd != -1 &&
+        !throttle_enabled(&s->ctx.fst->cfg) &&
+        xen_9p_dispatch_here(&session->dispatch, P9_TREAD, count)) {
+        session->pinned = pdu;
+        return true;
+    }
+    return false;
+}
+
+/*
+ * File systems whose storage is across a network or in another process: a
+ * call can hang for as long as that is away, however fast it was before.
+ */
+static bool is_remote(long type)
+{
+    switch ((unsigned long)type & UINT32_MAX) {
+    case NFS_SUPER_MAGIC:
+    case SMB_SUPER_MAGIC:
+    case CIFS_SUPER_MAGIC:
+    case SMB2_SUPER_MAGIC:
+    case V9FS_MAGIC:
+    case CEPH_SUPER_MAGIC:
+    case AFS_SUPER_MAGIC:
+    case AFS_FS_MAGIC:
+    case CODA_SUPER_MAGIC:
+    case OCFS2_SUPER_MAGIC:
+    case FUSE_SUPER_MAGIC:
+        return true;
+    default:
+        return false;
+    }
+}
+
+void xen_9pfs_call_init(Xen9pfsSession *session, Xen9pDispatchMode mode)
+{
+    struct statfs fs;
+
+    QLIST_INIT(&session->listings);
+    session->dispatch.mode = mode;
+    if (mode == XEN_9P_DISPATCH_AUTO &&
+        statfs(session->state.ctx.fs_root, &fs) == 0 &&
+        is_remote(fs.f_type)) {
+        trace_xen_9pfs_remote(session->name, fs.f_type);
+        session->dispatch.mode = XEN_9P_DISPATCH_WORKER;
+    }
+}

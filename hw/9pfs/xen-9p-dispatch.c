@@ -1,0 +1,175 @@
+/*
+ * Xen 9P backend: which calls of the file system run where they stand
+ *
+ * Copyright (c) 2026 The xen-9pfs authors
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "hw/9pfs/xen-9p-dispatch.h"
+
+/* Weight of the latest call in a mean: 1/16. */
+#define MEAN_SHIFT  4
+
+/*
+ * A class in place for so many times its last pause is forgiven: the next
+ * pause is short again.
+ */
+#define FORGIVE     8
+
+/*
+ * Calls that run in workers at once wait for one another, for instance for
+ * an inode's lock. So many of them are allowed to.
+ */
+#define PARALLEL_MAX 16
+
+bool xen_9p_dispatch_parse(const char *name, Xen9pDispatchMode *mode)
+{
+    static const char *const names[] = {
+        [XEN_9P_DISPATCH_AUTO] = "auto",
+        [XEN_9P_DISPATCH_WORKER] = "worker",
+        [XEN_9P_DISPATCH_INLINE] = "inline",
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+        if (strcmp(name, names[i]) == 0) {
+            *mode = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static Xen9pDispatchClass *class_of(Xen9pDispatch *d, uint8_t type,
+                                    uint32_t size)
+{
+    unsigned n = 0;
+
+    /* Up to 4 KiB, 32 KiB, 256 KiB, and more. */
+    for (uint32_t limit = 4096; n < XEN_9P_DISPATCH_SIZES - 1 && size > limit;
+         limit *= 8) {
+        n++;
+    }
+    return &d->classes[type % XEN_9P_DISPATCH_TYPES / 2][n];
+}
+
+static void class_enter(Xen9pDispatchClass *class, int64_t now)
+{
+    class->here = true;
+    class->since = now;
+    class->mean = 0;
+    class->asleep = 0;
+    class->watch = XEN_9P_DISPATCH_WATCH;
+}
+
+static void class_leave(Xen9pDispatchClass *class, int64_t now)
+{
+    int64_t pause = class->pause * 2;
+
+    if (now - class->since > class->pause * FORGIVE) {
+        pause = 0;
+    }
+    class->pause = CLAMP(pause, XEN_9P_DISPATCH_PAUSE_MIN,
+                         XEN_9P_DISPATCH_PAUSE_MAX);
+    class->until = now + class->pause;
+    class->here = false;
+    class->proof = 0;
+}
+
+bool xen_9p_dispatch_begin(Xen9pDispatch *d, uint8_t type, uint32_t size,
+                           Xen9pDispatchRule rule, int64_t now,
+                           Xen9pDispatchCall *call)
+{
+    Xen9pDispatchClass *class = class_of(d, type, size);
+
+    *call = (Xen9pDispatchCall) { 0 };
+    if (d->mode == XEN_9P_DISPATCH_AUTO && rule != XEN_9P_CALL_MAY_BLOCK) {
+        call->class = class;
+        if (!class->here && class->proof >= XEN_9P_DISPATCH_PROOF &&
+            now >= class->until) {
+            class_enter(class, now);
+        }
+        call->here = class->here;
+    }
+    if (d->mode == XEN_9P_DISPATCH_INLINE || rule == XEN_9P_CALL_PINNED) {
+        call->here = true;
+    }
+    if (call->here && call->class) {
+        class->calls = (class->calls + 1) % XEN_9P_DISPATCH_SAMPLE;
+        call->ask = class->watch > 0 || class->calls == 0;
+    }
+    if (!call->here) {
+        d->in_workers++;
+        d->peak = MAX(d->peak, d->in_workers);
+    }
+    return call->here;
+}
+
+bool xen_9p_dispatch_here(Xen9pDispatch *d, uint8_t type, uint32_t size)
+{
+    return d->mode == XEN_9P_DISPATCH_INLINE ||
+        (d->mode == XEN_9P_DISPATCH_AUTO && class_of(d, type, size)->here);
+}
+
+static void mean_add(int64_t *mean, int64_t value)
+{
+    *mean += (value - *mean) / (1 << MEAN_SHIFT);
+}
+
+/* Returns: true if the class had enough of it. */
+static bool learn_here(Xen9pDispatchClass *class, int64_t took,
+                       Xen9pDispatchSlept slept, int64_t now)
+{
+    int64_t counts = took;
+
+    if (!class->here) {
+        return false;
+    }
+    if (class->watch > 0) {
+        class->watch--;
+    }
+    if (took > XEN_9P_DISPATCH_SLOW) {
+        class->watch = XEN_9P_DISPATCH_WATCH;
+    }
+    if (slept == XEN_9P_SLEPT_UNKNOWN) {
+        counts = MIN(took, XEN_9P_DISPATCH_CAP);
+    } else if (slept == XEN_9P_SLEPT_NO) {
+        counts = MIN(took, XEN_9P_DISPATCH_CAP_AWAKE);
+    }
+    mean_add(&class->mean, counts);
+    if (slept != XEN_9P_SLEPT_UNKNOWN) {
+        mean_add(&class->asleep, slept == XEN_9P_SLEPT_YES ? took : 0);
+    }
+    if (class->mean <= XEN_9P_DISPATCH_SLOW &&
+        class->asleep <= XEN_9P_DISPATCH_WAIT) {
+        return false;
+    }
+    class_leave(class, now);
+    return true;
+}
+
+static void learn_worker(Xen9pDispatchClass *class, int64_t took,
+                         unsigned parallel)
+{
+    if (took > XEN_9P_DISPATCH_SLOW * MIN(parallel, PARALLEL_MAX)) {
+        class->proof = 0;
+    } else if (class->proof < XEN_9P_DISPATCH_PROOF) {
+        class->proof++;
+    }
+}
+
+bool xen_9p_dispatch_end(Xen9pDispatch *d, const Xen9pDispatchCall *call,
+                         int64_t took, Xen9pDispatchSlept slept, int64_t now)
+{
+    if (call->here) {
+        return call->class && learn_here(call->class, took, slept, now);
+    }
+    if (call->class) {
+        learn_worker(call->class, took, d->peak);
+    }
+    if (--d->in_workers == 0) {
+        d->peak = 0;
+    }
+    return false;
+}

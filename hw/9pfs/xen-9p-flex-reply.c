@@ -1,0 +1,252 @@
+/*
+ * Xen 9P backend: replies of the 9pfs transport
+ *
+ * Where a reply is built, what its memory may cost, and how it gets into the
+ * ring of its request.
+ *
+ * Copyright (c) 2026 The xen-9pfs authors
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qemu/bswap.h"
+#include "hw/9pfs/xen-9p-flex.h"
+#include "trace.h"
+
+/* Room for a reply whose size the request does not decide. */
+#define REPLY_SMALL         512
+/* The same where a reply holds a path. */
+#define REPLY_PATH          (PATH_MAX + REPLY_SMALL)
+
+uint32_t flex_message_limit(FlexRing *ring)
+{
+    int32_t msize = ring->flex->session->state.msize;
+
+    /* Before Tversion, or where the server refused a smaller one. */
+    return MIN(ring->in.size, MAX(msize, P9_MIN_MSIZE));
+}
+
+/*
+ * The most that the reply to a request can need. @msg is our own copy of
+ * its first @len bytes.
+ */
+static uint32_t reply_bound(FlexRing *ring, const uint8_t *msg, uint32_t len)
+{
+    uint64_t bound;
+
+    switch (ring->header.id) {
+    case P9_TREAD:
+    case P9_TREADDIR:
+        /* size[4] type[1] tag[2] fid[4] offset[8] count[4] */
+        bound = len >= 23 ? 11 + (uint64_t)ldl_le_p(msg + 19) : 0;
+        break;
+    case P9_TSTAT:
+    case P9_TREADLINK:
+        bound = REPLY_PATH;
+        break;
+    case P9_TGETLOCK:
+        /* Returns the client's own id string. */
+        bound = (uint64_t)ring->size + REPLY_SMALL;
+        break;
+    default:
+        bound = 0;
+    }
+    return MIN(MAX(bound, REPLY_SMALL), flex_message_limit(ring));
+}
+
+static Xen9pReply *reply_new(FlexRing *ring, uint32_t size)
+{
+    ring->reply_bytes += xen_9p_reply_cost(size);
+    return xen_9p_reply_new(&ring->flex->replies, size);
+}
+
+static void reply_free(FlexRing *ring, Xen9pReply *reply)
+{
+    ring->reply_bytes -= xen_9p_reply_cost(reply->size);
+    xen_9p_reply_free(&ring->flex->replies, reply);
+}
+
+static bool reply_budget_left(const FlexRing *ring, uint32_t size)
+{
+    return ring->reply_bytes == 0 ||
+        (ring->waiting.length < REPLY_WAITING &&
+         ring->reply_bytes + xen_9p_reply_cost(size) <=
+         (size_t)ring->in.size * REPLY_BUDGET);
+}
+
+void flex_drop_replies(FlexRing *ring)
+{
+    GList *link;
+
+    while ((link = g_queue_pop_head_link(&ring->waiting))) {
+        reply_free(ring, link->data);
+    }
+}
+
+void flex_reply_publish(FlexRing *ring)
+{
+    if (!flex_dead(ring->flex) &&
+        xen_9p_ring_publish(&ring->in, ring->in.position)) {
+        ring->notify = true;
+        ring->flex->progress = true;
+    }
+}
+
+static void publish_all(Flex *flex)
+{
+    for (unsigned i = 0; i < flex->num_rings; i++) {
+        flex_reply_publish(&flex->rings[i]);
+    }
+}
+
+void flex_reply_flush(FlexRing *ring)
+{
+    Xen9pReply *reply;
+    uint32_t room;
+
+    if (g_queue_is_empty(&ring->waiting) || ring->direct ||
+        flex_dead(ring->flex)) {
+        return;
+    }
+    if (!xen_9p_ring_writable(&ring->in, &room)) {
+        flex_fail(ring, "in_cons or in_prod is corrupt");
+        return;
+    }
+    while ((reply = g_queue_peek_head(&ring->waiting)) && reply->len <= room) {
+        if (reply->flushes && flex_flush_reply_waits(ring, reply)) {
+            ring->flex->stalled = true;
+            break;
+        }
+        if (reply->flushes) {
+            publish_all(ring->flex);
+        }
+        xen_9p_ring_write(&ring->in, reply->data, reply->len);
+        room -= reply->len;
+        g_queue_unlink(&ring->waiting, &reply->link);
+        reply_free(ring, reply);
+    }
+    if (reply && reply->len > room) {
+        trace_xen_9pfs_ring_full(ring->flex->session->name, ring->index,
+                                 reply->len, room);
+    }
+    if (ring != ring->flex->current) {
+        flex_reply_publish(ring);
+    }
+}
+
+/*
+ * Have the reply built where the frontend reads it, which saves copying it:
+ * that of a Tread that will be finished before there is another, if it has
+ * room there now.
+ */
+static bool reply_direct(FlexRing *ring, FlexRequest *req, V9fsPDU *pdu,
+                         uint32_t copied)
+{
+    uint32_t room;
+
+    /* size[4] type[1] tag[2] fid[4] offset[8] count[4] */
+    if (ring->header.id != P9_TREAD || copied < 23 || ring->direct ||
+        !g_queue_is_empty(&ring->waiting) ||
+        !xen_9p_ring_writable(&ring->in, &room) || room < req->room ||
+        !xen_9pfs_call_pin(ring->flex->session, pdu, ldl_le_p(req->head + 7),
+                           ldl_le_p(req->head + 19))) {
+        return false;
+    }
+    ring->direct = req;
+    req->reply = NULL;
+    req->num_in = xen_9p_ring_iov(&ring->in, ring->in.position, req->room,
+                                  req->in);
+    return true;
+}
+
+static bool reply_private(FlexRing *ring, FlexRequest *req)
+{
+    if (!reply_budget_left(ring, req->room)) {
+        return false;
+    }
+    req->reply = reply_new(ring, req->room);
+    req->in[0].iov_base = req->reply->data;
+    req->in[0].iov_len = req->room;
+    req->num_in = 1;
+    return true;
+}
+
+bool flex_reply_begin(FlexRing *ring, FlexRequest *req, V9fsPDU *pdu,
+                      uint32_t copied)
+{
+    req->room = reply_bound(ring, req->head, copied);
+    return reply_direct(ring, req, pdu, copied) ||
+        reply_private(ring, req);
+}
+
+/*
+ * The server has completed a request of 9P2000.u without the size of its
+ * reply: a Twstat that only syncs, or a Tcreate that failed without an errno.
+ */
+static void reply_mend(FlexRequest *req, V9fsPDU *pdu)
+{
+    V9fsString why = { .data = strerror(EINVAL) };
+
+    pdu->size = sizeof(P9MsgHeader);
+    if (pdu->id != P9_RWSTAT) {
+        why.size = strlen(why.data);
+        pdu->id = P9_RERROR;
+        pdu->size += v9fs_iov_marshal(req->in, req->num_in, pdu->size, 1,
+                                      "sd", &why, EINVAL);
+    }
+    v9fs_iov_marshal(req->in, req->num_in, 0, 1, "dbw", pdu->size, pdu->id,
+                     pdu->tag);
+}
+
+/* A reply in private memory is complete. */
+static void reply_queue(FlexRequest *req, V9fsPDU *pdu)
+{
+    FlexRing *ring = req->ring;
+    Xen9pReply *reply = req->reply;
+
+    reply->len = pdu->size;
+    reply->serial = ring->flex->replied++;
+    if (pdu->id == P9_RFLUSH) {
+        reply->flushes = true;
+        reply->flushed_tag = lduw_le_p(req->head + sizeof(P9MsgHeader));
+    }
+    g_queue_push_tail_link(&ring->waiting, &reply->link);
+    /* At once: what is ready later, on any ring, comes after it. */
+    flex_reply_flush(ring);
+}
+
+/* One that was built in the ring is complete: the next comes behind it. */
+static void reply_direct_done(FlexRing *ring, uint32_t size)
+{
+    ring->direct = NULL;
+    ring->in.position += size;
+    if (ring != ring->flex->current) {
+        flex_reply_publish(ring);
+    }
+}
+
+void flex_reply_end(FlexRequest *req, V9fsPDU *pdu)
+{
+    FlexRing *ring = req->ring;
+    uint32_t size;
+
+    if (pdu->size == 0 && !pdu->cancelled) {
+        reply_mend(req, pdu);
+    }
+    size = flex_dead(ring->flex) ? 0 : pdu->size;
+    if (size > req->room) {
+        flex_fail(ring, "no room for a reply of %" PRIu32 " bytes", size);
+        size = 0;
+    }
+    ring->flex->session->stats.bytes_sent += size;
+    /* Without one there is nobody to tell, or it was cancelled (Tflush). */
+    if (!req->reply) {
+        reply_direct_done(ring, size);
+    } else if (size == 0) {
+        reply_free(ring, req->reply);
+    } else {
+        reply_queue(req, pdu);
+    }
+    req->reply = NULL;
+}

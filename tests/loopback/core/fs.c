@@ -1,0 +1,80 @@
+/*
+ * Loopback Xen: the backend's own calls of the file system
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <time.h>
+#include <unistd.h>
+
+#include "shm.h"
+
+static void sleep_us(uint32_t us)
+{
+    struct timespec t = { us / 1000000, us % 1000000 * 1000 };
+
+    while (nanosleep(&t, &t) < 0) {
+    }
+}
+
+void loop_fs_watch(Loop *loop, pid_t pid)
+{
+    LoopShm *shm = loop->shm;
+    int i;
+
+    atomic_store(&shm->fs_pid, 0);
+    for (i = 0; i < LOOP_FS_CALLS; i++) {
+        atomic_store(&shm->fs[i].first, 0);
+        atomic_store(&shm->fs[i].others, 0);
+    }
+    atomic_store(&shm->fs_pid, pid);
+}
+
+void loop_fs_delay(Loop *loop, LoopFsCall call, uint32_t delay_us,
+                   uint32_t rare_us)
+{
+    atomic_store(&loop->shm->fs[call].delay_us, delay_us);
+    atomic_store(&loop->shm->fs[call].rare_us, rare_us);
+}
+
+void loop_fs_hold(Loop *loop, LoopFsCall call, bool hold)
+{
+    atomic_store(&loop->shm->fs[call].hold, hold);
+}
+
+uint32_t loop_fs_waiting(Loop *loop, LoopFsCall call)
+{
+    return atomic_load(&loop->shm->fs[call].waiting);
+}
+
+uint32_t loop_fs_count(Loop *loop, LoopFsCall call, bool first_thread)
+{
+    LoopFsRec *rec = &loop->shm->fs[call];
+
+    return atomic_load(first_thread ? &rec->first : &rec->others);
+}
+
+void loop_fs_call(Loop *loop, LoopFsCall call)
+{
+    LoopFsRec *rec = &loop->shm->fs[call];
+    pid_t pid = atomic_load(&loop->shm->fs_pid);
+    uint32_t number, delay;
+
+    if (pid == 0 || pid != getpid()) {
+        return;
+    }
+    number = atomic_fetch_add(gettid() == pid ? &rec->first : &rec->others, 1);
+    delay = atomic_load(&rec->rare_us);
+    if (delay == 0 || number % 10 != 9) {
+        delay = atomic_load(&rec->delay_us);
+    }
+    if (delay) {
+        sleep_us(delay);
+    }
+    if (atomic_load(&rec->hold)) {
+        atomic_fetch_add(&rec->waiting, 1);
+        while (atomic_load(&rec->hold)) {
+            sleep_us(1000);
+        }
+        atomic_fetch_sub(&rec->waiting, 1);
+    }
+}
