@@ -144,9 +144,11 @@ bool attack_answers(Fe *fe, int ring, int timeout_ms)
 
 bool attack_send(Fe *fe, unsigned ring, const void *data, uint32_t len)
 {
-    bool sent = flex_send(&fe->rings[ring], data, len);
+    bool sent = fe->client.transport->send(fe, ring, data, len);
 
-    fe_kick(fe, ring);
+    if (!sent) {
+        fe_kick(fe, ring);
+    }
     return sent;
 }
 
@@ -196,10 +198,27 @@ bool attack_request(Fe *fe, unsigned ring, uint8_t type, uint16_t tag,
     return sent;
 }
 
+static bool skip_virtfs(VRing *ring)
+{
+    const char *broken = NULL;
+    VTransaction *t;
+    bool any = false;
+
+    while ((t = vring_take(ring, &broken))) {
+        vring_release(ring, t);
+        any = true;
+    }
+    return any;
+}
+
 bool attack_skip(Fe *fe, unsigned ring)
 {
-    int64_t ready = flex_ready(&fe->rings[ring]);
+    int64_t ready;
 
+    if (fe->virtfs) {
+        return skip_virtfs(&fe->vrings[ring]);
+    }
+    ready = flex_ready(&fe->rings[ring]);
     if (ready > 0) {
         flex_consume(&fe->rings[ring], ready);
         fe_kick(fe, ring);

@@ -49,6 +49,9 @@ static bool backend_can(Session *s, unsigned flags, const char **why)
 
 static bool rings_fit(Session *s)
 {
+    if (s->front->virtfs) {
+        return s->setup->rings <= back_number(s, "multi-queue-max-queues");
+    }
     return s->setup->rings <= back_number(s, "max-rings") &&
         s->setup->order <= back_number(s, "max-ring-page-order");
 }
@@ -61,7 +64,7 @@ const char *session_version(const Session *s)
 void session_attach(Session *s)
 {
     /* As Linux does: no message is larger than what a ring holds. */
-    tattach({.fe = s->fe, .msize = s->front->rings[0].size,
+    tattach({.fe = s->fe, .msize = fe_msize(s->front),
              .version = session_version(s)});
 }
 
