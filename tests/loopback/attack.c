@@ -198,20 +198,22 @@ bool attack_request(Fe *fe, unsigned ring, uint8_t type, uint16_t tag,
     return sent;
 }
 
-static bool skip_virtfs(VRing *ring)
+static uint32_t skip_virtfs(VRing *ring)
 {
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
     const char *broken = NULL;
+    uint32_t total = 0;
     VTransaction *t;
-    bool any = false;
 
     while ((t = vring_take(ring, &broken))) {
+        g_byte_array_set_size(bytes, 0);
+        total += vring_reply(t, bytes);
         vring_release(ring, t);
-        any = true;
     }
-    return any;
+    return total;
 }
 
-bool attack_skip(Fe *fe, unsigned ring)
+uint32_t attack_skip(Fe *fe, unsigned ring)
 {
     int64_t ready;
 
@@ -223,7 +225,25 @@ bool attack_skip(Fe *fe, unsigned ring)
         flex_consume(&fe->rings[ring], ready);
         fe_kick(fe, ring);
     }
-    return ready > 0;
+    return MAX(ready, 0);
+}
+
+bool attack_unread(Fe *fe, unsigned ring)
+{
+    if (fe->virtfs) {
+        return g_hash_table_size(fe->vrings[ring].running);
+    }
+    return flex_room(&fe->rings[ring]) < fe->rings[ring].size;
+}
+
+void attack_corrupt(Fe *fe, unsigned ring)
+{
+    if (fe->virtfs) {
+        fe->vrings[ring].shared->req_prod += 1u << 31;
+    } else {
+        fe->rings[ring].intf->out_prod += 1u << 31;
+    }
+    fe_kick(fe, ring);
 }
 
 /* ---- Checks ---- */

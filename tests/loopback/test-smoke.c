@@ -515,8 +515,10 @@ int main(int argc, char **argv)
         g_test_add_data_func(name, faults[i], test_fault);
     }
     g_test_add_func("/smoke/attack/missing-path", test_missing_path);
-    g_test_add_func("/smoke/attack/order-zero", test_order_zero);
-    g_test_add_func("/smoke/attack/split-request", test_split_request);
+    if (!fixture_virtfs()) {
+        g_test_add_func("/smoke/attack/order-zero", test_order_zero);
+        g_test_add_func("/smoke/attack/split-request", test_split_request);
+    }
     g_test_add_func("/smoke/attack/other-ring", test_other_ring);
     return g_test_run();
 }

@@ -138,6 +138,16 @@ static void publish_flex(Fe *fe, uint32_t tx)
     }
 }
 
+/* A node of an earlier connection. */
+static void remove_node(Fe *fe, uint32_t tx, const char *node)
+{
+    g_autofree char *dir = device_frontend(fe->type, fe->guest->domid,
+                                           fe->devid);
+    g_autofree char *path = g_strdup_printf("%s/%s", dir, node);
+
+    gxs_rm(fe->guest->xs, tx, path);
+}
+
 /* In the seed's form where that says it all. */
 static void publish_virtfs(Fe *fe, uint32_t tx)
 {
@@ -147,9 +157,13 @@ static void publish_virtfs(Fe *fe, uint32_t tx)
 
     if (fe->nr_rings > 1) {
         write_number(fe, tx, XEN_VIRTFSIF_NODE_NUM_QUEUES, -1, fe->nr_rings);
+    } else {
+        remove_node(fe, tx, XEN_VIRTFSIF_NODE_NUM_QUEUES);
     }
     if (order) {
         write_number(fe, tx, XEN_VIRTFSIF_NODE_RING_ORDER, -1, order);
+    } else {
+        remove_node(fe, tx, XEN_VIRTFSIF_NODE_RING_ORDER);
     }
     for (i = 0; i < fe->nr_rings; i++) {
         g_autofree char *folder = fe->nr_rings > 1
