@@ -228,9 +228,12 @@ static bool offers(Attack *a)
     return fe_state(a->bad) == XenbusStateInitWait;
 }
 
+/* But for the rings of the neighbour. */
 static bool unused(Attack *a)
 {
-    return loop_grants_in_use(a->f->loop, a->f->domid) <= 18;
+    uint32_t rings = a->good->virtfs ? 2 : 18;
+
+    return loop_grants_in_use(a->f->loop, a->f->domid) <= rings;
 }
 
 /* Closing with requests that take longer than anybody would wait. */

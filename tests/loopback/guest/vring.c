@@ -11,6 +11,9 @@
 #define HEAD_OUT 23
 #define HEAD_IN  11
 
+/* Others of the guest want pages, too. */
+#define MAX_PAGES 4000
+
 /* From here on a frontend that can describes its segments in a page. */
 #define DIRECT_MAX 4
 
@@ -18,17 +21,18 @@
 
 VPage *vring_page(VRing *ring, bool readonly)
 {
-    int64_t gfn = loop_pages_alloc(ring->loop, ring->domid, 1);
+    int64_t gfn = ring->pages < MAX_PAGES
+        ? loop_pages_alloc(ring->loop, ring->domid, 1) : -1;
     VPage *page;
     int ref;
 
     if (gfn < 0) {
         return NULL;
     }
+    ring->pages++;
     ref = loop_grant(ring->loop, ring->domid, 0, gfn, readonly);
     if (ref < 0) {
-        loop_pages_free(ring->loop, ring->domid, gfn, 1);
-        return NULL;
+        g_error("frontend: no grant: %s", g_strerror(-ref));
     }
     page = g_new(VPage, 1);
     *page = (VPage) {
@@ -45,6 +49,7 @@ bool vring_page_free(VRing *ring, VPage *page)
     if (free) {
         loop_pages_free(ring->loop, ring->domid, page->gfn, 1);
     }
+    ring->pages--;
     g_free(page);
     return free;
 }

@@ -59,6 +59,7 @@ typedef struct VRing {
     GHashTable *running;        /* VTransaction * by id */
     uint16_t next_id;
     GQueue pool;                /* VPage *, persistent and unused */
+    uint32_t pages;             /* how many VPage there are */
     uint32_t busy;              /* pages that came back still in use */
 } VRing;
 
