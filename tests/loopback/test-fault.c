@@ -142,7 +142,7 @@ static void run_disconnect(Attack *a)
 
 static bool unused(Attack *a)
 {
-    return a->leaks || loop_grants_in_use(a->f->loop, a->f->domid) <= 18;
+    return a->leaks || attack_unused(a);
 }
 
 static void run_remove(Attack *a)

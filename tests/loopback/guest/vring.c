@@ -11,9 +11,6 @@
 #define HEAD_OUT 23
 #define HEAD_IN  11
 
-/* Others of the guest want pages, too. */
-#define MAX_PAGES 4000
-
 /* From here on a frontend that can describes its segments in a page. */
 #define DIRECT_MAX 4
 
@@ -21,7 +18,7 @@
 
 VPage *vring_page(VRing *ring, bool readonly)
 {
-    int64_t gfn = ring->pages < MAX_PAGES
+    int64_t gfn = ring->pages < ring->max_pages
         ? loop_pages_alloc(ring->loop, ring->domid, 1) : -1;
     VPage *page;
     int ref;
@@ -55,7 +52,7 @@ bool vring_page_free(VRing *ring, VPage *page)
 }
 
 void vring_init(VRing *ring, Loop *loop, domid_t domid, uint32_t order,
-                VForm form)
+                VForm form, uint32_t max_pages)
 {
     uint32_t pages = 1u << order, i;
     int64_t gfn;
@@ -68,6 +65,7 @@ void vring_init(VRing *ring, Loop *loop, domid_t domid, uint32_t order,
     ring->domid = domid;
     ring->order = order;
     ring->form = form;
+    ring->max_pages = max_pages;
     ring->gfn = gfn;
     ring->size = XEN_VIRTFSIF_RING_SLOTS(order);
     ring->shared = loop_page(loop, domid, gfn);
