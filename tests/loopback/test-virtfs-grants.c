@@ -10,9 +10,6 @@
 
 #define LARGE 9
 
-/* What the backend says it keeps mapped of persistent grants. */
-#define KEPT 2048
-
 static const char *const policies[] = { "auto", "copy", "map", "cached" };
 
 static Attack *up(const char *policy, unsigned order)
@@ -24,54 +21,18 @@ static Attack *up(const char *policy, unsigned order)
     return a;
 }
 
-static uint32_t in_use(Attack *a)
-{
-    return loop_grants_in_use(a->f->loop, a->f->domid);
-}
-
-/* A read whose buffers are cut into pieces of up to @max bytes. */
-static Raw *read_raw(Attack *a, uint16_t flags, uint64_t offset,
-                     uint32_t count, uint32_t max)
-{
-    uint8_t message[RAW_READ_SIZE];
-    Raw *raw = raw_new(a);
-
-    raw->flags = flags;
-    raw_read(message, offset, count);
-    raw_split(raw, RAW_READ, message, sizeof(message), MIN(max, 7));
-    raw_split(raw, RAW_WRITE, NULL, 11 + count, max);
-    return raw;
-}
-
-/* A write of a byte @fill, @count times, at @offset. */
-static Raw *write_raw(Attack *a, uint16_t flags, uint64_t offset,
-                      uint32_t count, uint32_t max, uint8_t fill)
-{
-    uint32_t len = 23 + count;
-    g_autofree uint8_t *message = g_malloc(len);
-    Raw *raw = raw_new(a);
-
-    raw->flags = flags;
-    raw_read(message, offset, count);
-    attack_header(message, len, P9_TWRITE, 5);
-    memset(message + 23, fill, count);
-    raw_split(raw, RAW_READ, message, len, max);
-    raw_split(raw, RAW_WRITE, NULL, 64, 64);
-    return raw;
-}
-
 /* ---- The same bytes whatever the policy ---- */
 
 static void run_read(Attack *a, uint32_t count, uint32_t max, uint16_t flags)
 {
     uint64_t offset = g_test_rand_int_range(0, ATTACK_FILE_SIZE - count + 1);
-    Raw *raw = read_raw(a, flags, offset, count, max);
+    Raw *raw = raw_new_read(a, flags, offset, count, max);
 
     raw_expect(raw, XEN_VIRTFSIF_RSP_OKAY);
     raw_check_read(raw, offset, count);
     if (flags & XEN_VIRTFSF_PERSISTENT) {
         /* They may be in use until the device closes. */
-        g_ptr_array_set_size(raw->pages, 0);
+        raw_keep(raw);
     }
     raw_free(raw);
 }
@@ -80,7 +41,7 @@ static void run_write(Attack *a, uint32_t count, uint32_t max, uint16_t flags)
 {
     uint64_t offset = g_test_rand_int_range(0, ATTACK_FILE_SIZE - count + 1);
     uint8_t fill = g_test_rand_int();
-    Raw *raw = write_raw(a, flags, offset, count, max, fill);
+    Raw *raw = raw_new_write(a, flags, offset, count, max, fill);
     g_autofree char *path = g_build_filename(a->f->share, "bad", "data", NULL);
     g_autofree char *found = NULL;
     gsize len;
@@ -92,40 +53,9 @@ static void run_write(Attack *a, uint32_t count, uint32_t max, uint16_t flags)
         attack_fail(a, "the file is not what was written to it");
     }
     if (flags & XEN_VIRTFSF_PERSISTENT) {
-        g_ptr_array_set_size(raw->pages, 0);
+        raw_keep(raw);
     }
     raw_free(raw);
-}
-
-/* End the grants that a test has left standing; the device is closed. */
-static void end_all_grants(Attack *a)
-{
-    grant_ref_t ref;
-
-    for (ref = LOOP_RESERVED_GRANTS; ref < LOOP_MAX_GRANTS; ref++) {
-        grant_entry_v1_t *entry = loop_grant_entry(a->f->loop, a->f->domid,
-                                                   ref);
-
-        if (entry->flags && !(entry->flags & (GTF_reading | GTF_writing))) {
-            loop_grant_end(a->f->loop, a->f->domid, ref);
-        }
-    }
-}
-
-/* Bring the attack down where persistent grants were left behind. */
-static void down_persistent(Attack *a)
-{
-    attack_neighbour(a);
-    if (fe_disconnect(a->bad) != 0) {
-        attack_fail(a, "grants are in use when the device is closed");
-    }
-    if (!attack_unused(a)) {
-        attack_fail(a, "persistent grants are mapped: %u", in_use(a));
-    }
-    end_all_grants(a);
-    fixture_down(a->f);
-    g_free(a->data);
-    g_free(a);
 }
 
 static void test_same_bytes(gconstpointer data)
@@ -146,7 +76,7 @@ static void test_same_bytes(gconstpointer data)
             run_write(a, counts[c], max[m], turn++ % 2 ? persistent : 0);
         }
     }
-    down_persistent(a);
+    raw_down_persistent(a);
 }
 
 /* Some segments of a buffer are persistent and some are not. */
@@ -174,10 +104,10 @@ static void test_mixed(gconstpointer data)
         }
         raw_expect(raw, XEN_VIRTFSIF_RSP_OKAY);
         raw_check_read(raw, round, 3000);
-        g_ptr_array_set_size(raw->pages, 0);
+        raw_keep(raw);
         raw_free(raw);
     }
-    down_persistent(a);
+    raw_down_persistent(a);
 }
 
 /* ---- Grants that cannot be accessed ---- */
@@ -202,13 +132,13 @@ static void test_readonly(gconstpointer data)
         raw_slot(raw, RAW_WRITE, raw_page(raw, true)->ref, 0, 50);
         raw_expect(raw, XEN_VIRTFSIF_RSP_BAD_GRANT);
         if (flags) {
-            g_ptr_array_set_size(raw->pages, 0);
+            raw_keep(raw);
         }
         raw_free(raw);
         attack_neighbour(a);
     }
     attack_expect(a, ATTACK_SERVES);
-    down_persistent(a);
+    raw_down_persistent(a);
 }
 
 /* A request that is granted read-only is enough, also if called persistent. */
@@ -240,8 +170,8 @@ static void test_revoked(gconstpointer data)
     unsigned i;
 
     for (i = 0; i < 8 && attack_lives(a); i++) {
-        Raw *raw = i % 2 ? write_raw(a, 0, 0, 20000, 2000, 'x')
-                         : read_raw(a, 0, 0, 20000, 2000);
+        Raw *raw = i % 2 ? raw_new_write(a, 0, 0, 20000, 2000, 'x')
+                         : raw_new_read(a, 0, 0, 20000, 2000);
         unsigned which = i / 2 * (raw->pages->len - 1) / 3;
         VPage *page = g_ptr_array_index(raw->pages, which);
 
@@ -267,7 +197,7 @@ static void test_revoked_running(gconstpointer data)
 
     attack_connect(a, 1, LARGE);
     for (i = 0; i < 3 && attack_lives(a); i++) {
-        Raw *raw = read_raw(a, 0, 0, 20000, 4096);
+        Raw *raw = raw_new_read(a, 0, 0, 20000, 4096);
         VPage *page;
 
         raw_send(raw);
@@ -321,10 +251,10 @@ static void test_faults(gconstpointer data)
             LoopFault rule = loop_fault_rule(points[p].point,
                                              points[p].error);
             Raw *raws[] = {
-                read_raw(a, 0, 0, 3000, 500),
-                read_raw(a, XEN_VIRTFSF_PERSISTENT, 9, 9000, 4096),
-                write_raw(a, 0, 0, 9000, 4000, 'x'),
-                read_raw(a, 0, 0, 60000, 4096),
+                raw_new_read(a, 0, 0, 3000, 500),
+                raw_new_read(a, XEN_VIRTFSF_PERSISTENT, 9, 9000, 4096),
+                raw_new_write(a, 0, 0, 9000, 4000, 'x'),
+                raw_new_read(a, 0, 0, 60000, 4096),
             };
             int rule_nr, status;
 
@@ -345,7 +275,7 @@ static void test_faults(gconstpointer data)
             loop_fault_clear(a->f->loop, rule_nr);
             for (i = 0; i < G_N_ELEMENTS(raws); i++) {
                 if (i == 1 || a->leaks) {
-                    g_ptr_array_set_size(raws[i]->pages, 0);
+                    raw_keep(raws[i]);
                 }
                 raw_free(raws[i]);
             }
@@ -358,13 +288,13 @@ static void test_faults(gconstpointer data)
         /* What was not unmapped stays so: only that it lives. */
         attack_neighbour(a);
         fixture_stop(a->f);
-        end_all_grants(a);
+        raw_end_all(a);
         fixture_down(a->f);
         g_free(a->data);
         g_free(a);
         return;
     }
-    down_persistent(a);
+    raw_down_persistent(a);
 }
 
 /* No mapping for a while: it waits, and others do not. */
@@ -373,7 +303,7 @@ static void test_exhausted(gconstpointer data)
     Attack *a = up("map", LARGE);
     bool ends = GPOINTER_TO_INT(data);
     LoopFault rule = loop_fault_rule(LOOP_FAULT_GNT_MAP, GNTST_no_space);
-    Raw *raw = read_raw(a, 0, 5, 20000, 4096);
+    Raw *raw = raw_new_read(a, 0, 5, 20000, 4096);
     gint64 start = g_get_monotonic_time(), took;
     unsigned reads = 0;
     int status = RAW_NONE;
@@ -413,214 +343,16 @@ static void test_auto_copies(void)
     rule.times = 0;
     rule.pid = a->f->backend_pid;
     loop_fault_set(a->f->loop, &rule);
-    raw = read_raw(a, 0, 0, ATTACK_FILE_SIZE, 4096);
+    raw = raw_new_read(a, 0, 0, ATTACK_FILE_SIZE, 4096);
     raw_expect(raw, XEN_VIRTFSIF_RSP_OKAY);
     raw_check_read(raw, 0, ATTACK_FILE_SIZE);
     raw_free(raw);
-    raw = read_raw(a, XEN_VIRTFSF_PERSISTENT, 0, 9000, 4096);
+    raw = raw_new_read(a, XEN_VIRTFSF_PERSISTENT, 0, 9000, 4096);
     raw_expect(raw, XEN_VIRTFSIF_RSP_OKAY);
     raw_check_read(raw, 0, 9000);
     raw_free(raw);
     loop_fault_clear(a->f->loop, -1);
     attack_down(a);
-}
-
-/* ---- Persistent grants ---- */
-
-/* They stay mapped, and are mapped once. */
-static void test_kept(void)
-{
-    Attack *a = up("auto", 1);
-    uint32_t before = in_use(a);
-    LoopStats first, last;
-    unsigned i;
-    Raw *raw = read_raw(a, XEN_VIRTFSF_PERSISTENT, 0, 3000, 4096);
-
-    raw_expect(raw, 0);
-    g_assert_cmpuint(in_use(a), ==, before + raw->pages->len);
-    loop_stats(a->f->loop, a->f->backend_pid, &first);
-    for (i = 0; i < 100; i++) {
-        raw_expect(raw, 0);
-        raw_check_read(raw, 0, 3000);
-    }
-    loop_stats(a->f->loop, a->f->backend_pid, &last);
-    g_assert_cmpuint(last.calls[LOOP_CALL_GNT_MAP], ==,
-                     first.calls[LOOP_CALL_GNT_MAP]);
-    g_assert_cmpuint(last.calls[LOOP_CALL_GNT_COPY], ==,
-                     first.calls[LOOP_CALL_GNT_COPY]);
-    g_ptr_array_set_size(raw->pages, 0);
-    raw_free(raw);
-    down_persistent(a);
-}
-
-/* More of them than are kept: all are served, and no more are mapped. */
-static void test_beyond_cap(void)
-{
-    enum { NUM = 3000, EACH = 100 };
-    Attack *a = up("auto", LARGE);
-    g_autofree VPage **pages = g_new(VPage *, NUM);
-    uint8_t message[RAW_READ_SIZE];
-    uint32_t before, most = 0;
-    unsigned i, k, round;
-
-    for (i = 0; i < NUM; i++) {
-        pages[i] = vring_page(&a->bad->vrings[0], false);
-        g_assert_nonnull(pages[i]);
-    }
-    before = in_use(a);
-    raw_read(message, 0, EACH * 300 - 11);
-    for (round = 0; round < 4 && attack_lives(a); round++) {
-        for (i = 0; i + EACH <= NUM; i += EACH) {
-            Raw *raw = raw_new(a);
-            g_autoptr(GByteArray) reply = g_byte_array_new();
-
-            raw_split(raw, RAW_READ, message, sizeof(message), 4096);
-            for (k = 0; k < EACH; k++) {
-                raw_slot(raw, RAW_WRITE | XEN_VIRTFSF_PERSISTENT,
-                         pages[i + k]->ref, i + k, 300);
-            }
-            raw_expect(raw, 0);
-            for (k = 0; k < EACH; k++) {
-                g_byte_array_append(reply, pages[i + k]->data + i + k, 300);
-                memset(pages[i + k]->data, 0, 4096);
-            }
-            g_assert_cmpmem(reply->data + 11, reply->len - 11, a->data,
-                            reply->len - 11);
-            raw_free(raw);
-            most = MAX(most, in_use(a) - before);
-        }
-        /* Those of the round before have not been used for a while. */
-        g_usleep(round == 1 ? 300000 : 0);
-    }
-    g_test_message("at most %u were mapped", most);
-    g_assert_cmpuint(most, ==, KEPT);
-    g_free(g_steal_pointer(&pages));
-    down_persistent(a);
-}
-
-/* What is not used for some time is unmapped. */
-static void test_idle(void)
-{
-    Attack *a = up("auto", 1);
-    uint32_t before = in_use(a);
-    Raw *raw = read_raw(a, XEN_VIRTFSF_PERSISTENT, 0, 3000, 500);
-    int waited;
-
-    raw_expect(raw, 0);
-    g_assert_cmpuint(in_use(a), >, before);
-    g_usleep(8000000);
-    g_assert_cmpuint(in_use(a), >, before);
-    for (waited = 0; waited < 100 && in_use(a) > before; waited++) {
-        g_usleep(100000);
-    }
-    g_assert_cmpuint(in_use(a), ==, before);
-    raw_expect(raw, 0);
-    raw_check_read(raw, 0, 3000);
-    g_ptr_array_set_size(raw->pages, 0);
-    raw_free(raw);
-    down_persistent(a);
-}
-
-/* ---- Nodes ---- */
-
-/* @value of a node has to be refused, in a line that names it. */
-static void refused(const char *node, const char *value, bool back)
-{
-    const char *more[] = { node, value, NULL };
-    Fixture *f = fixture_up();
-    Fe *fe = fixture_device(f, &(DeviceOpts) {
-        .path = f->share, .more = back ? more : NULL
-    });
-    g_autofree char *why = NULL;
-
-    fixture_start(f);
-    if (!back) {
-        g_assert_cmpint(fe_wait_state(fe, FE_STATE(InitWait), 5000), >=, 0);
-        fe_alloc(fe, 2, LARGE);
-        fe_publish(fe);
-        fe_write(fe, node, value);
-        fe_set_state(fe, XenbusStateInitialised);
-    }
-    g_assert_cmpint(fe_wait_state(fe, FE_STATE(Closing) | FE_STATE(Closed),
-                                  5000), >=, 0);
-    why = fixture_why(f, fe);
-    if (!strstr(why, node)) {
-        g_test_message("%s", why);
-        g_test_fail();
-    }
-    fixture_abandon(f, fe);
-    fixture_check(f);
-    fixture_down(f);
-}
-
-static void test_nodes(void)
-{
-    static const struct {
-        const char *node;
-        const char *values[6];
-        bool back;
-    } cases[] = {
-        { "grant-policy", { "", "both", "map|copy", "AUTO" }, true },
-        { "multi-queue-num-queues", { "0", "9", "-1", "x", "" } },
-        { "ring-page-order", { "5", "-1", "x", "" } },
-        { "queue-0/ring-ref0", { "x", "-1", "" } },
-        { "queue-1/ring-ref3", { "4294967296" } },
-        { "queue-1/event-channel", { "x", "" } },
-    };
-    unsigned i, k;
-
-    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
-        for (k = 0; cases[i].values[k]; k++) {
-            refused(cases[i].node, cases[i].values[k], cases[i].back);
-        }
-    }
-}
-
-/* Every number of queues, every ring, of either form. */
-static void test_queue_counts(void)
-{
-    Fixture *f = fixture_up();
-    unsigned rings, order;
-
-    fixture_file(f, "data", "hello", 5);
-    for (rings = 1; rings <= 8; rings++) {
-        for (order = 1; order <= 9; order += 4) {
-            Fe *fe = fixture_connect(f, rings, order);
-            char byte = 0;
-            unsigned i;
-
-            tattach({.fe = &fe->client, .msize = fe_msize(fe)});
-            twalk({.fe = &fe->client, .fid = 0, .newfid = 1,
-                   .path = "data"});
-            tlopen({.fe = &fe->client, .fid = 1});
-            for (i = 0; i < 2 * rings; i++) {
-                tread({.fe = &fe->client, .fid = 1, .count = 1,
-                       .offset = i % 5, .data = &byte,
-                       .ring = P9_RING(i % rings)});
-                g_assert_cmpint(byte, ==, "hello"[i % 5]);
-            }
-            fixture_drop(f, fe);
-        }
-    }
-    fixture_check(f);
-    fixture_down(f);
-}
-
-/* Each form has an msize of its own. */
-static void test_msize(void)
-{
-    Fixture *f = fixture_up();
-    Fe *fe = fixture_connect(f, 1, 1);
-    uint32_t msize = 0;
-
-    tversion({.fe = &fe->client, .msize = UINT32_MAX / 4, .rmsize = &msize});
-    g_assert_cmpuint(msize, ==, 511 * 4096);
-    fixture_drop(f, fe);
-    fe = fixture_connect(f, 1, LARGE);
-    tversion({.fe = &fe->client, .msize = UINT32_MAX / 4, .rmsize = &msize});
-    g_assert_cmpuint(msize, ==, 1021 * 4096);
-    fixture_close(f, fe);
-    fixture_down(f);
 }
 
 static void add(const char *name, GTestDataFunc func)
@@ -651,11 +383,5 @@ int main(int argc, char **argv)
     g_test_add_data_func("/virtfs/exhausted/for-ever", GINT_TO_POINTER(0),
                          test_exhausted);
     g_test_add_func("/virtfs/auto-copies", test_auto_copies);
-    g_test_add_func("/virtfs/persistent/kept", test_kept);
-    g_test_add_func("/virtfs/persistent/beyond-cap", test_beyond_cap);
-    g_test_add_func("/virtfs/persistent/idle", test_idle);
-    g_test_add_func("/virtfs/nodes", test_nodes);
-    g_test_add_func("/virtfs/queue-counts", test_queue_counts);
-    g_test_add_func("/virtfs/msize", test_msize);
     return g_test_run();
 }

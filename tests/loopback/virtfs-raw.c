@@ -242,3 +242,64 @@ void raw_check_read(Raw *raw, uint64_t offset, uint32_t count)
         attack_fail(raw->a, "the reply has other bytes than the file");
     }
 }
+
+/* ---- Whole transactions ---- */
+
+Raw *raw_new_read(Attack *a, uint16_t flags, uint64_t offset, uint32_t count,
+                  uint32_t max)
+{
+    uint8_t message[RAW_READ_SIZE];
+    Raw *raw = raw_new(a);
+
+    raw->flags = flags;
+    raw_read(message, offset, count);
+    raw_split(raw, RAW_READ, message, sizeof(message), MIN(max, 7));
+    raw_split(raw, RAW_WRITE, NULL, 11 + count, max);
+    return raw;
+}
+
+Raw *raw_new_write(Attack *a, uint16_t flags, uint64_t offset, uint32_t count,
+                   uint32_t max, uint8_t fill)
+{
+    uint32_t len = 23 + count;
+    g_autofree uint8_t *message = g_malloc(len);
+    Raw *raw = raw_new(a);
+
+    raw->flags = flags;
+    raw_read(message, offset, count);
+    attack_header(message, len, P9_TWRITE, 5);
+    memset(message + 23, fill, count);
+    raw_split(raw, RAW_READ, message, len, max);
+    raw_split(raw, RAW_WRITE, NULL, 64, 64);
+    return raw;
+}
+
+void raw_end_all(Attack *a)
+{
+    grant_ref_t ref;
+
+    for (ref = LOOP_RESERVED_GRANTS; ref < LOOP_MAX_GRANTS; ref++) {
+        grant_entry_v1_t *entry = loop_grant_entry(a->f->loop, a->f->domid,
+                                                   ref);
+
+        if (entry->flags && !(entry->flags & (GTF_reading | GTF_writing))) {
+            loop_grant_end(a->f->loop, a->f->domid, ref);
+        }
+    }
+}
+
+void raw_down_persistent(Attack *a)
+{
+    attack_neighbour(a);
+    if (fe_disconnect(a->bad) != 0) {
+        attack_fail(a, "grants are in use when the device is closed");
+    }
+    if (!attack_unused(a)) {
+        attack_fail(a, "persistent grants are mapped: %u",
+                    loop_grants_in_use(a->f->loop, a->f->domid));
+    }
+    raw_end_all(a);
+    fixture_down(a->f);
+    g_free(a->data);
+    g_free(a);
+}

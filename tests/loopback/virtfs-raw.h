@@ -80,4 +80,26 @@ void raw_read(uint8_t message[RAW_READ_SIZE], uint64_t offset,
 /* raw_check_read: the reply to such a read, of exactly these bytes. */
 void raw_check_read(Raw *raw, uint64_t offset, uint32_t count);
 
+/*
+ * raw_new_read: of "data", with buffers in pieces of up to @max bytes.
+ * raw_new_write: of @count times @fill.
+ * raw_keep: its pages stay granted when it is freed, as persistent ones do.
+ */
+Raw *raw_new_read(Attack *a, uint16_t flags, uint64_t offset, uint32_t count,
+                  uint32_t max);
+Raw *raw_new_write(Attack *a, uint16_t flags, uint64_t offset, uint32_t count,
+                   uint32_t max, uint8_t fill);
+static inline void raw_keep(Raw *raw)
+{
+    g_ptr_array_set_size(raw->pages, 0);
+}
+
+/*
+ * raw_end_all: end all grants that are not in use.
+ * raw_down_persistent: attack_down() where such grants have been left behind:
+ *     none is in use once the device is closed.
+ */
+void raw_end_all(Attack *a);
+void raw_down_persistent(Attack *a);
+
 #endif
