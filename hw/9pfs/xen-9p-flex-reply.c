@@ -14,45 +14,12 @@
 #include "hw/9pfs/xen-9p-flex.h"
 #include "trace.h"
 
-/* Room for a reply whose size the request does not decide. */
-#define REPLY_SMALL         512
-/* The same where a reply holds a path. */
-#define REPLY_PATH          (PATH_MAX + REPLY_SMALL)
-
 uint32_t flex_message_limit(FlexRing *ring)
 {
     int32_t msize = ring->flex->session->state.msize;
 
     /* Before Tversion, or where the server refused a smaller one. */
     return MIN(ring->in.size, MAX(msize, P9_MIN_MSIZE));
-}
-
-/*
- * The most that the reply to a request can need. @msg is our own copy of
- * its first @len bytes.
- */
-static uint32_t reply_bound(FlexRing *ring, const uint8_t *msg, uint32_t len)
-{
-    uint64_t bound;
-
-    switch (ring->header.id) {
-    case P9_TREAD:
-    case P9_TREADDIR:
-        /* size[4] type[1] tag[2] fid[4] offset[8] count[4] */
-        bound = len >= 23 ? 11 + (uint64_t)ldl_le_p(msg + 19) : 0;
-        break;
-    case P9_TSTAT:
-    case P9_TREADLINK:
-        bound = REPLY_PATH;
-        break;
-    case P9_TGETLOCK:
-        /* Returns the client's own id string. */
-        bound = (uint64_t)ring->size + REPLY_SMALL;
-        break;
-    default:
-        bound = 0;
-    }
-    return MIN(MAX(bound, REPLY_SMALL), flex_message_limit(ring));
 }
 
 static Xen9pReply *reply_new(FlexRing *ring, uint32_t size)
@@ -175,28 +142,10 @@ static bool reply_private(FlexRing *ring, FlexRequest *req)
 bool flex_reply_begin(FlexRing *ring, FlexRequest *req, V9fsPDU *pdu,
                       uint32_t copied)
 {
-    req->room = reply_bound(ring, req->head, copied);
+    req->room = xen_9p_message_bound(req->head, copied,
+                                     flex_message_limit(ring));
     return reply_direct(ring, req, pdu, copied) ||
         reply_private(ring, req);
-}
-
-/*
- * The server has completed a request of 9P2000.u without the size of its
- * reply: a Twstat that only syncs, or a Tcreate that failed without an errno.
- */
-static void reply_mend(FlexRequest *req, V9fsPDU *pdu)
-{
-    V9fsString why = { .data = strerror(EINVAL) };
-
-    pdu->size = sizeof(P9MsgHeader);
-    if (pdu->id != P9_RWSTAT) {
-        why.size = strlen(why.data);
-        pdu->id = P9_RERROR;
-        pdu->size += v9fs_iov_marshal(req->in, req->num_in, pdu->size, 1,
-                                      "sd", &why, EINVAL);
-    }
-    v9fs_iov_marshal(req->in, req->num_in, 0, 1, "dbw", pdu->size, pdu->id,
-                     pdu->tag);
 }
 
 /* A reply in private memory is complete. */
@@ -232,7 +181,7 @@ void flex_reply_end(FlexRequest *req, V9fsPDU *pdu)
     uint32_t size;
 
     if (pdu->size == 0 && !pdu->cancelled) {
-        reply_mend(req, pdu);
+        xen_9p_message_mend(pdu, req->in, req->num_in);
     }
     size = flex_dead(ring->flex) ? 0 : pdu->size;
     if (size > req->room) {

@@ -124,7 +124,7 @@ bool flex_header(FlexRing *ring, uint32_t available)
 static uint32_t request_load(FlexRequest *req, FlexRing *ring)
 {
     uint32_t size = ring->size;
-    uint32_t copied = size <= REQUEST_COPY_MAX ? size : REQUEST_HEAD;
+    uint32_t copied = size <= XEN_9P_COPY_MAX ? size : XEN_9P_HEAD;
 
     req->ring = ring;
     req->start = ring->out.position;

@@ -73,9 +73,9 @@ char *shares_add(Fixture *f, Qmp *qmp, const char *id, const char *tag,
                       more);
 }
 
-Fe *shares_use(Fixture *f, int devid)
+Fe *shares_use(Fixture *f, const char *protocol, int devid)
 {
-    Fe *front = fixture_frontend(f, "9pfs", devid);
+    Fe *front = fixture_frontend(f, protocol, devid);
     P9Client *fe = &front->client;
     uint32_t len;
     char text[16];

@@ -13,11 +13,12 @@
  * shares_up: a fixture whose QEMU has the device; otherwise skips the test
  *     and returns NULL.
  * shares_count: how many devices of a type there are, seen from either end.
- * shares_use: be the guest that mounts 9pfs device @devid, and read a file.
+ * shares_use: be the guest that mounts device @devid, and read a file, with
+ *     five requests.
  */
 Fixture *shares_up(void);
 unsigned shares_count(Fixture *f, const char *type);
-Fe *shares_use(Fixture *f, int devid);
+Fe *shares_use(Fixture *f, const char *protocol, int devid);
 
 /*
  * shares_run: a QMP command, its arguments as the members of an object;

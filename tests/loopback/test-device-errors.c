@@ -65,7 +65,7 @@ static void test_refused(void)
                               "\"property\": \"fmode\", "
                               "\"value\": \"0600\""),
                    "cannot be changed");
-    shares_use(f, 0);
+    shares_use(f, "9pfs", 0);
     qmp_free(qmp);
     fixture_down(f);
 }
@@ -118,7 +118,7 @@ static void test_faults(void)
     shares_done(shares_add(f, qmp, "one", "share", ""));
     g_assert_cmpint(shares_count(f, "9pfs"), ==, 1);
     loop_fault_clear(f->loop, -1);
-    shares_use(f, 0);
+    shares_use(f, "9pfs", 0);
     qmp_free(qmp);
     fixture_down(f);
 }

@@ -117,7 +117,7 @@ static void test_start(void)
     assert_rights(f, back, NULL, 0, f->domid);
     assert_rights(f, back, "state", 0, f->domid);
     assert_rights(f, back, "path", 0, f->domid);
-    shares_use(f, 0);
+    shares_use(f, "9pfs", 0);
 
     /* SIGTERM, as libxl ends it with SIGHUP. */
     fixture_stop(f);
@@ -148,7 +148,7 @@ static void test_fsdev(void)
     assert_node(f, back, "dispatch", "worker");
     assert_node(f, back, "dmode", NULL);
     assert_rights(f, back, "throttling/bps-total", 0, f->domid);
-    shares_use(f, 5);
+    shares_use(f, "9pfs", 5);
     fixture_down(f);
 }
 
@@ -195,14 +195,14 @@ static void test_add_and_del(void)
 
         shares_done(shares_add(f, qmp, "one", "share", ""));
         g_assert_cmpint(shares_count(f, "9pfs"), ==, 1);
-        front = shares_use(f, 0);
+        front = shares_use(f, "9pfs", 0);
         shares_done(shares_run(qmp, "device_del", "\"id\": \"one\""));
         g_assert_cmpint(shares_count(f, "9pfs"), ==, 0);
         fixture_gone(f, front);
     }
     /* Again at once, before the backend has seen the end of the first. */
     shares_done(shares_add(f, qmp, "one", "share", ""));
-    old = shares_use(f, 0);
+    old = shares_use(f, "9pfs", 0);
     shares_done(shares_run(qmp, "device_del", "\"id\": \"one\""));
     shares_done(shares_add(f, qmp, "one", "share", ""));
     for (i = 0; loop_grants_in_use(f->loop, f->domid); i++) {
@@ -210,7 +210,7 @@ static void test_add_and_del(void)
         g_usleep(1000);
     }
     g_assert_cmpint(fe_drop(old), ==, 0);
-    shares_use(f, 0);
+    shares_use(f, "9pfs", 0);
     qmp_free(qmp);
     fixture_down(f);
 }
@@ -238,9 +238,9 @@ static void test_devid(void)
     shares_done(shares_add(f, qmp, "b", "b", ", \"devid\": 4"));
     shares_done(shares_add(f, qmp, "c", "c", ""));
     shares_refused(shares_add(f, qmp, "d", "a", ""), "tag 'a' is taken");
-    shares_use(f, 2);
-    shares_use(f, 3);
-    shares_use(f, 4);
+    shares_use(f, "9pfs", 2);
+    shares_use(f, "9pfs", 3);
+    shares_use(f, "9pfs", 4);
     shares_done(shares_run(qmp, "device_del", "\"id\": \"a\""));
     g_assert_cmpint(shares_count(f, "9pfs"), ==, 4);
     shares_done(shares_add(f, qmp, "d", "d", ""));
@@ -273,10 +273,10 @@ static void test_libxl_note(void)
     fixture_down(f);
 }
 
-static void test_virtfs_nodes(void)
+static void test_virtfs(void)
 {
     Fixture *f = shares_up();
-    g_autofree char *back = NULL;
+    g_autofree char *back = NULL, *stats = NULL;
     const char *front = "/local/domain/7/device/virtfs/0";
     Qmp *qmp;
 
@@ -296,6 +296,12 @@ static void test_virtfs_nodes(void)
     assert_node(f, back, "path", f->share);
     assert_rights(f, front, "tag", f->domid, 0);
     assert_rights(f, back, "path", 0, f->domid);
+    shares_use(f, "virtfs", 0);
+    stats = shares_run(qmp, "qom-get",
+                       "\"path\": \"/machine/peripheral/xen-virtfs-0\", "
+                       "\"property\": \"stats\"");
+    g_assert_nonnull(strstr(stats, "\"rings\": 2"));
+    g_assert_nonnull(strstr(stats, "\"requests\": 5"));
     shares_done(shares_run(qmp, "device_del", "\"id\": \"two\""));
     g_assert_cmpint(shares_count(f, "virtfs"), ==, 0);
     g_assert_cmpint(shares_count(f, "9pfs"), ==, 1);
@@ -314,6 +320,7 @@ static void test_options(void)
         { "\"multidevs\": \"remap\"", "multidevs", "remap" },
         { "\"writeout\": \"immediate\"", "writeout", "immediate" },
         { "\"dispatch\": \"worker\"", "dispatch", "worker" },
+        { "\"grant-policy\": \"map\"", "grant-policy", "map" },
         { "\"max_xattr\": 4096", "max_xattr", "4096" },
         { "\"throttling.iops-total\": 1000", "throttling/iops-total",
           "1000" },
@@ -338,7 +345,7 @@ static void test_options(void)
 
         shares_done(shares_add(f, qmp, "one", "share", more));
         assert_node(f, back, options[i].node, options[i].value);
-        front = shares_use(f, 0);
+        front = shares_use(f, "9pfs", 0);
         shares_done(shares_run(qmp, "device_del", "\"id\": \"one\""));
         fixture_gone(f, front);
     }
@@ -355,7 +362,7 @@ int main(int argc, char **argv)
     g_test_add_func("/device/add-and-del", test_add_and_del);
     g_test_add_func("/device/devid", test_devid);
     g_test_add_func("/device/libxl-note", test_libxl_note);
-    g_test_add_func("/device/virtfs-nodes", test_virtfs_nodes);
+    g_test_add_func("/device/virtfs", test_virtfs);
     g_test_add_func("/device/options", test_options);
     return g_test_run();
 }

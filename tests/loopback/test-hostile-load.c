@@ -134,14 +134,12 @@ static unsigned choke(Attack *a, unsigned ring, uint32_t count)
 /* Whether a Tclunk on this ring is answered, whatever the others do. */
 static bool ring_answers(Attack *a, unsigned ring)
 {
-    Flex *flex = &a->bad->rings[ring];
     int waited;
 
     attack_skip(a->bad, ring);
     attack_request(a->bad, ring, P9_TCLUNK, 999, "d", 99u);
     for (waited = 0; waited < ATTACK_ANSWER_MS; waited++) {
-        if (flex_ready(flex) > 0) {
-            attack_skip(a->bad, ring);
+        if (attack_skip(a->bad, ring)) {
             return true;
         }
         g_usleep(1000);
@@ -230,11 +228,6 @@ static bool offers(Attack *a)
     return fe_state(a->bad) == XenbusStateInitWait;
 }
 
-static bool unused(Attack *a)
-{
-    return loop_grants_in_use(a->f->loop, a->f->domid) <= 18;
-}
-
 /* Closing with requests that take longer than anybody would wait. */
 static void test_slow_closing(void)
 {
@@ -262,7 +255,7 @@ static void test_slow_closing(void)
     if (!attack_wait(a, offers, 15000)) {
         attack_fail(a, "it does not come back when its requests are done");
     }
-    if (!attack_wait(a, unused, 1000)) {
+    if (!attack_wait(a, attack_unused, 1000)) {
         attack_fail(a, "grants of the old session are in use");
     }
     attack_down(a);
@@ -281,7 +274,7 @@ static void test_slow_removed(void)
     if (slowest > STALL_MS) {
         attack_fail(a, "the neighbour waits %u ms", slowest);
     }
-    if (!attack_wait(a, unused, 15000)) {
+    if (!attack_wait(a, attack_unused, 15000)) {
         attack_fail(a, "grants are in use for ever");
     }
     attack_down_fresh(a);
@@ -295,14 +288,13 @@ static void test_slow_failing(void)
 
     attack_connect(a, 2, 4);
     slow_requests(a);
-    a->bad->rings[0].intf->out_prod += 1u << 31;
-    fe_kick(a->bad, 0);
+    attack_corrupt(a->bad, 0);
     slowest = slowest_read(a, 300);
     if (slowest > STALL_MS) {
         attack_fail(a, "the neighbour waits %u ms", slowest);
     }
     attack_expect(a, ATTACK_CLOSES);
-    if (!attack_wait(a, unused, 15000)) {
+    if (!attack_wait(a, attack_unused, 15000)) {
         attack_fail(a, "grants are in use for ever");
     }
     attack_down(a);
@@ -322,8 +314,7 @@ static void rampage(Fe *fe, unsigned i)
         g_usleep(100);
     }
     if (i % 4 == 3) {
-        fe->rings[0].intf->out_prod += 1u << 31;
-        fe_kick(fe, 0);
+        attack_corrupt(fe, 0);
         fe_wait_state(fe, FE_STATE(Closing) | FE_STATE(Closed), 1000);
         if (fe_disconnect(fe) == 0) {
             fe_reset(fe);

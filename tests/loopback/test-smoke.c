@@ -191,20 +191,21 @@ static void test_permissions(void)
 {
     Fixture *f = fixture_up();
     GuestXs *xs = f->guest->xs;
-    g_autofree char *back = NULL, *node = NULL;
+    g_autofree char *back = NULL, *node = NULL, *tag = NULL, *other = NULL;
     int error;
     g_autofree char *value = NULL;
 
     fixture_device(f, NULL);
     back = device_backend(f->type, f->domid, 0);
+    tag = g_strdup_printf("device/%s/0/tag", f->type);
+    other = g_strdup_printf("device/%s/1/state", f->type);
     node = g_strdup_printf("%s/path", back);
     value = gxs_read(xs, 0, node, &error);
     g_assert_cmpstr(value, ==, f->share);
     g_assert_cmpint(gxs_write(xs, 0, node, "/"), ==, -EACCES);
     g_assert_cmpint(gxs_rm(xs, 0, back), ==, -EACCES);
-    g_assert_cmpint(gxs_write(xs, 0, "device/9pfs/1/state", "1"), ==,
-                    -EACCES);
-    g_assert_cmpint(gxs_write(xs, 0, "device/9pfs/0/tag", "x"), ==, 0);
+    g_assert_cmpint(gxs_write(xs, 0, other, "1"), ==, -EACCES);
+    g_assert_cmpint(gxs_write(xs, 0, tag, "x"), ==, 0);
     fixture_down(f);
 }
 
@@ -252,6 +253,16 @@ static void test_two_guests(void)
     fixture_down(f);
 }
 
+/* Whether a Tversion is answered. */
+static bool answers(Fe *fe)
+{
+    P9Req *req = tversion({.fe = &fe->client, .request_only = true});
+    bool answered = p9_req_wait(req, 2000) == P9_DONE;
+
+    p9_req_free(req);
+    return answered;
+}
+
 /*
  * With any fault the backend may refuse the device, but not end, and it
  * keeps nothing once the device is gone.
@@ -267,7 +278,10 @@ static void test_fault(gconstpointer data)
     fixture_start(f);
     g_assert_cmpint(loop_fault_parse(f->loop, text), ==, 0);
     connected = fe_connect(fe, 2, 4);
-    if (connected) {
+    if (connected && fe->virtfs) {
+        /* The fault may cost this one. */
+        answers(fe);
+    } else if (connected) {
         tattach({.fe = &fe->client, .version = fixture_version(f)});
     }
     g_test_message("%s: %s, %u hits", text,
@@ -291,16 +305,6 @@ static void verdict(Fixture *f, bool flawed)
         g_assert_true(flawed);
     }
     g_test_message("%s", flawed ? "the attack succeeds" : "it holds");
-}
-
-/* Whether a Tversion is answered. */
-static bool answers(Fe *fe)
-{
-    P9Req *req = tversion({.fe = &fe->client, .request_only = true});
-    bool answered = p9_req_wait(req, 2000) == P9_DONE;
-
-    p9_req_free(req);
-    return answered;
 }
 
 /* Whether the backend dies within a while. */
@@ -514,8 +518,10 @@ int main(int argc, char **argv)
         g_test_add_data_func(name, faults[i], test_fault);
     }
     g_test_add_func("/smoke/attack/missing-path", test_missing_path);
-    g_test_add_func("/smoke/attack/order-zero", test_order_zero);
-    g_test_add_func("/smoke/attack/split-request", test_split_request);
+    if (!fixture_virtfs()) {
+        g_test_add_func("/smoke/attack/order-zero", test_order_zero);
+        g_test_add_func("/smoke/attack/split-request", test_split_request);
+    }
     g_test_add_func("/smoke/attack/other-ring", test_other_ring);
     return g_test_run();
 }
