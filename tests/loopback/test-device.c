@@ -98,7 +98,7 @@ static void test_start(void)
     if (!f) {
         return;
     }
-    front = device_frontend(f->domid, 0);
+    front = device_frontend("9pfs", f->domid, 0);
     back = device_backend("9pfs", f->domid, 0);
     words = g_strdup_printf("-device xen-9pfs,mount_tag=share,path=%s,"
                             "security_model=none", f->share);
