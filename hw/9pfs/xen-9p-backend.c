@@ -3,8 +3,8 @@
  *
  * Xenbus handshake, configuration, and the life of a session, on QEMU's
  * legacy backend framework. What travels over the rings is the transport's
- * business (xen-9p-flex.c). Implements "Xenstore" and "State Machine" of
- * Xen's docs/misc/9pfs.pandoc.
+ * business (xen-9p-flex.c, xen-9p-virtfs.c). Implements "Xenstore" and "State
+ * Machine" of Xen's docs/misc/9pfs.pandoc and of docs/specs/xen-virtfs.rst.
  *
  * Copyright (c) 2026 The xen-9pfs authors
  *
@@ -17,8 +17,10 @@
 #include "qemu/main-loop.h"
 #include "fsdev/qemu-fsdev.h"
 #include "hw/9pfs/xen-9p-config.h"
+#include "hw/9pfs/xen-9p-grant.h"
 #include "hw/9pfs/xen-9p-ring.h"
 #include "hw/9pfs/xen-9pfs.h"
+#include "hw/xen/io/virtfs.h"
 #include "trace.h"
 
 /* How long a close may hold the main loop for requests still running. */
@@ -28,9 +30,46 @@
 #define LOG_LINES           10
 #define LOG_PERIOD_MS       (60 * 1000)
 
+/* What the two ends of a type of device tell each other in xenstore. */
+typedef struct DeviceType {
+    const char *name;
+    const Xen9pfsTransport *transport;
+    struct {
+        const char *node;
+        int value;
+    } offer[6];                 /* ours, before InitWait */
+    int (*read_rings)(XenLegacyDevice *xendev, Xen9pfsRingConf *conf,
+                      Error **errp);
+} DeviceType;
+
+static const DeviceType types[] = {
+    {
+        .name = "9pfs",
+        .transport = &xen_9pfs_flex_transport,
+        .offer = {
+            { "versions", 1 },
+            { "max-rings", XEN_9PFS_MAX_RINGS },
+            { "max-ring-page-order", XEN_9P_RING_ORDER_MAX },
+        },
+        .read_rings = xen_9pfs_config_rings,
+    }, {
+        .name = XEN_VIRTFSIF_TYPE,
+        .transport = &xen_9pfs_virtfs_transport,
+        .offer = {
+            { XEN_VIRTFSIF_NODE_MAX_RING_ORDER, XEN_9PFS_MAX_RING_ORDER },
+            { XEN_VIRTFSIF_NODE_MAX_INDIRECT,
+              XEN_VIRTFSIF_SEGMENTS_PER_PAGE },
+            { XEN_VIRTFSIF_NODE_PERSISTENT, 1 },
+            { XEN_VIRTFSIF_NODE_MAX_PERSISTENT, XEN_9P_GRANT_CACHE_MAX },
+            { XEN_VIRTFSIF_NODE_MAX_QUEUES, XEN_9PFS_MAX_RINGS },
+        },
+        .read_rings = xen_9pfs_config_queues,
+    },
+};
+
 struct Xen9pfsDevice {
     XenLegacyDevice xendev;     /* must be first: the framework allocates */
-    const Xen9pfsTransport *transport;
+    const DeviceType *type;
     Xen9pfsSession *session;    /* from init() to disconnect(), or NULL */
     Xen9pfsSession *leaving;    /* closed, but requests still run, or NULL */
     int64_t log_start;
@@ -258,12 +297,16 @@ static Xen9pfsSession *session_open(Xen9pfsDevice *dev, Error **errp)
     V9fsState *s = &session->state;
 
     session->dev = dev;
-    session->transport = dev->transport;
+    session->transport = dev->type->transport;
     session->domid = xendev->dom;
     session->name = g_strdup_printf("xen %s of domain %d", xendev->name,
                                     xendev->dom);
     session->bh = qemu_bh_new(session_bh, session);
-    s->fsconf.tag = xen_9pfs_config_tag(xendev, errp);
+    session->grant_policy = xen_9pfs_config_word(xendev, "grant-policy",
+                                                 XEN_9P_GRANT_POLICIES, errp);
+    if (session->grant_policy >= 0) {
+        s->fsconf.tag = xen_9pfs_config_tag(xendev, errp);
+    }
     if (s->fsconf.tag) {
         session->fsdev_id = xen_9pfs_config_fsdev(xendev, errp);
     }
@@ -288,7 +331,11 @@ static void device_fail(Xen9pfsDevice *dev, const Error *err)
 static void device_alloc(XenLegacyDevice *xendev)
 {
     trace_xen_9pfs_alloc(xendev->name);
-    device_of(xendev)->transport = &xen_9pfs_flex_transport;
+    for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+        if (g_str_equal(xendev->type, types[i].name)) {
+            device_of(xendev)->type = &types[i];
+        }
+    }
 }
 
 /* InitWait -> Connected. A failure leads to Closing instead. */
@@ -305,9 +352,9 @@ static int device_connect(XenLegacyDevice *xendev)
     if (dev->session->connection) {
         return 0;
     }
-    num = xen_9pfs_config_rings(xendev, conf, &err);
+    num = dev->type->read_rings(xendev, conf, &err);
     if (num > 0) {
-        dev->transport->connect(dev->session, conf, num, &err);
+        dev->type->transport->connect(dev->session, conf, num, &err);
     }
     if (err) {
         device_fail(dev, err);
@@ -316,6 +363,21 @@ static int device_connect(XenLegacyDevice *xendev)
     }
     trace_xen_9pfs_connect(xendev->name, num);
     return 0;
+}
+
+static bool device_offer(Xen9pfsDevice *dev, Error **errp)
+{
+    const DeviceType *type = dev->type;
+
+    for (size_t i = 0; i < ARRAY_SIZE(type->offer) && type->offer[i].node;
+         i++) {
+        if (xenstore_write_be_int(&dev->xendev, type->offer[i].node,
+                                  type->offer[i].value) < 0) {
+            error_setg(errp, "%s: cannot write to xenstore", dev->xendev.be);
+            return false;
+        }
+    }
+    return true;
 }
 
 /* Initialising -> InitWait */
@@ -330,12 +392,8 @@ static int device_init(XenLegacyDevice *xendev)
         return -1;
     }
     dev->session = session_open(dev, &err);
-    if (dev->session &&
-        (xenstore_write_be_str(xendev, "versions", "1") < 0 ||
-         xenstore_write_be_int(xendev, "max-rings", XEN_9PFS_MAX_RINGS) < 0 ||
-         xenstore_write_be_int(xendev, "max-ring-page-order",
-                               XEN_9P_RING_ORDER_MAX) < 0)) {
-        error_setg(&err, "%s: cannot write to xenstore", xendev->be);
+    if (dev->session) {
+        device_offer(dev, &err);
     }
     if (err) {
         device_fail(dev, err);
@@ -425,6 +483,8 @@ static const struct XenDevOps xen_9pfs_ops = {
 
 static void xen_9pfs_register(void)
 {
-    xen_be_register("9pfs", &xen_9pfs_ops);
+    for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+        xen_be_register(types[i].name, &xen_9pfs_ops);
+    }
 }
 xen_backend_init(xen_9pfs_register);

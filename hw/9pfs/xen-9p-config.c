@@ -14,6 +14,7 @@
 #include "qemu/throttle.h"
 #include "fsdev/qemu-fsdev.h"
 #include "hw/9pfs/xen-9p-config.h"
+#include "hw/xen/io/virtfs.h"
 
 /* An optional node of the backend, and what it may hold. */
 typedef struct ConfigOption {
@@ -104,6 +105,24 @@ char *xen_9pfs_config_tag(XenLegacyDevice *xendev, Error **errp)
         return NULL;
     }
     return g_steal_pointer(&tag);
+}
+
+int xen_9pfs_config_word(XenLegacyDevice *xendev, const char *node,
+                         const char *words, Error **errp)
+{
+    g_autofree char *value = xenstore_read_be_str(xendev, node);
+    g_auto(GStrv) list = g_strsplit(words, "|", -1);
+
+    if (!value) {
+        return 0;
+    }
+    for (int i = 0; list[i]; i++) {
+        if (g_str_equal(list[i], value)) {
+            return i;
+        }
+    }
+    node_error(errp, xendev->be, node, value, words);
+    return -1;
 }
 
 /* ---- The fsdev ---- */
@@ -259,9 +278,73 @@ int xen_9pfs_config_rings(XenLegacyDevice *xendev,
         g_autofree char *ref = g_strdup_printf("ring-ref%" PRIu32, i);
         g_autofree char *port = g_strdup_printf("event-channel-%" PRIu32, i);
 
-        if (read_number(xendev, ref, 0, UINT32_MAX, &conf[i].ref, errp) < 0 ||
+        conf[i].num_refs = 1;
+        if (read_number(xendev, ref, 0, UINT32_MAX, conf[i].ref, errp) < 0 ||
             read_number(xendev, port, 0, UINT32_MAX, &conf[i].port,
                         errp) < 0) {
+            return -EINVAL;
+        }
+    }
+    return num;
+}
+
+/* ---- The frontend's queues (docs/specs/xen-virtfs.rst) ---- */
+
+/* A number that need not be there. Returns 1 if it is, 0 if not. */
+static int read_optional(XenLegacyDevice *xendev, const char *node,
+                         uint32_t min, uint32_t max, uint32_t *number,
+                         Error **errp)
+{
+    g_autofree char *value = xenstore_read_fe_str(xendev, node);
+
+    if (!value) {
+        return 0;
+    }
+    return read_number(xendev, node, min, max, number, errp) < 0 ? -EINVAL : 1;
+}
+
+/* @folder is that of the queue's nodes, with its slash, or empty. */
+static int read_queue(XenLegacyDevice *xendev, const char *folder,
+                      bool numbered, Xen9pfsRingConf *conf, Error **errp)
+{
+    g_autofree char *port = g_strdup_printf("%s" XEN_VIRTFSIF_NODE_EVTCHN,
+                                            folder);
+
+    for (unsigned i = 0; i < conf->num_refs; i++) {
+        g_autofree char *ref =
+            numbered ? g_strdup_printf("%s" XEN_VIRTFSIF_NODE_RING_REF "%u",
+                                       folder, i)
+                     : g_strdup_printf("%s" XEN_VIRTFSIF_NODE_RING_REF,
+                                       folder);
+
+        if (read_number(xendev, ref, 0, UINT32_MAX, &conf->ref[i], errp) < 0) {
+            return -EINVAL;
+        }
+    }
+    return read_number(xendev, port, 0, UINT32_MAX, &conf->port, errp);
+}
+
+int xen_9pfs_config_queues(XenLegacyDevice *xendev,
+                           Xen9pfsRingConf conf[XEN_9PFS_MAX_RINGS],
+                           Error **errp)
+{
+    uint32_t num = 1, order = 0;
+    int queues = read_optional(xendev, XEN_VIRTFSIF_NODE_NUM_QUEUES, 1,
+                               XEN_9PFS_MAX_RINGS, &num, errp);
+    int pages = queues < 0 ? queues :
+        read_optional(xendev, XEN_VIRTFSIF_NODE_RING_ORDER, 0,
+                      XEN_9PFS_MAX_RING_ORDER, &order, errp);
+
+    if (pages < 0) {
+        return -EINVAL;
+    }
+    for (uint32_t i = 0; i < num; i++) {
+        g_autofree char *folder =
+            queues ? g_strdup_printf(XEN_VIRTFSIF_NODE_QUEUE "%" PRIu32 "/", i)
+                   : g_strdup("");
+
+        conf[i].num_refs = 1U << order;
+        if (read_queue(xendev, folder, pages, &conf[i], errp) < 0) {
             return -EINVAL;
         }
     }

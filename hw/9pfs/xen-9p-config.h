@@ -36,7 +36,19 @@ char *xen_9pfs_config_tag(XenLegacyDevice *xendev, Error **errp);
 char *xen_9pfs_config_fsdev(XenLegacyDevice *xendev, Error **errp);
 
 /**
- * xen_9pfs_config_rings: what the frontend offers ("Frontend XenBus Nodes")
+ * xen_9pfs_config_word: a node of the backend that holds one of some words
+ * @xendev: the device
+ * @node: its name
+ * @words: the words, split by '|'
+ * @errp: set where it holds anything else: names the node
+ *
+ * Returns: which of them it is, the first where there is no node; or -1.
+ */
+int xen_9pfs_config_word(XenLegacyDevice *xendev, const char *node,
+                         const char *words, Error **errp);
+
+/**
+ * xen_9pfs_config_rings: the rings that a frontend of type 9pfs offers
  * @xendev: the device
  * @conf: filled in, one element a ring
  * @errp: set where a node is missing or out of range
@@ -46,5 +58,14 @@ char *xen_9pfs_config_fsdev(XenLegacyDevice *xendev, Error **errp);
 int xen_9pfs_config_rings(XenLegacyDevice *xendev,
                           Xen9pfsRingConf conf[XEN_9PFS_MAX_RINGS],
                           Error **errp);
+
+/**
+ * xen_9pfs_config_queues: the queues that a frontend of type virtfs offers
+ *
+ * As xen_9pfs_config_rings().
+ */
+int xen_9pfs_config_queues(XenLegacyDevice *xendev,
+                           Xen9pfsRingConf conf[XEN_9PFS_MAX_RINGS],
+                           Error **errp);
 
 #endif

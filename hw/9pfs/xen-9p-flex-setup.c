@@ -170,7 +170,7 @@ int flex_connect(Xen9pfsSession *session, const Xen9pfsRingConf *conf,
         ring->flex = flex;
         ring->index = i;
         ring->port = -1;
-        ring->page_ref = conf[i].ref;
+        ring->page_ref = conf[i].ref[0];
         QTAILQ_INIT(&ring->held);
         g_queue_init(&ring->waiting);
     }

@@ -19,11 +19,6 @@
 #include "hw/9pfs/xen-9p-flex.h"
 #include "trace.h"
 
-/* Room for a reply whose size the request does not decide. */
-#define REPLY_SMALL         512
-/* The same where a reply holds a path. */
-#define REPLY_PATH          (PATH_MAX + REPLY_SMALL)
-
 /* Requests taken from one ring before the main loop gets its turn. */
 #define BATCH               32
 
@@ -64,34 +59,6 @@ static uint32_t message_limit(FlexRing *ring)
 
     /* Before Tversion, or where the server refused a smaller one. */
     return MIN(ring->in.size, MAX(msize, P9_MIN_MSIZE));
-}
-
-/*
- * The most that the reply to a request can need. @msg is our own copy of
- * its first @len bytes.
- */
-static uint32_t reply_bound(FlexRing *ring, const uint8_t *msg, uint32_t len)
-{
-    uint64_t bound;
-
-    switch (ring->header.id) {
-    case P9_TREAD:
-    case P9_TREADDIR:
-        /* size[4] type[1] tag[2] fid[4] offset[8] count[4] */
-        bound = len >= 23 ? 11 + (uint64_t)ldl_le_p(msg + 19) : 0;
-        break;
-    case P9_TSTAT:
-    case P9_TREADLINK:
-        bound = REPLY_PATH;
-        break;
-    case P9_TGETLOCK:
-        /* Returns the client's own id string. */
-        bound = (uint64_t)ring->size + REPLY_SMALL;
-        break;
-    default:
-        bound = 0;
-    }
-    return MIN(MAX(bound, REPLY_SMALL), message_limit(ring));
 }
 
 static Xen9pReply *reply_new(FlexRing *ring, uint32_t size)
@@ -280,7 +247,7 @@ static bool ring_early(FlexRing *ring)
 static uint32_t request_load(FlexRequest *req, FlexRing *ring)
 {
     uint32_t size = ring->size;
-    uint32_t copied = size <= REQUEST_COPY_MAX ? size : REQUEST_HEAD;
+    uint32_t copied = size <= XEN_9P_COPY_MAX ? size : XEN_9P_HEAD;
 
     req->ring = ring;
     req->start = ring->out.position;
@@ -335,7 +302,7 @@ static bool ring_receive(FlexRing *ring)
     }
     req = &flex->requests[pdu->idx];
     copied = request_load(req, ring);
-    bound = reply_bound(ring, req->head, copied);
+    bound = xen_9p_message_bound(req->head, copied, message_limit(ring));
     if (!reply_budget_left(ring, bound)) {
         pdu_free(pdu);
         return ring_stall(ring, "its replies to be read");
@@ -467,24 +434,6 @@ static void flex_init_out_iov(V9fsPDU *pdu, struct iovec **piov,
     *pniov = req->num_out;
 }
 
-/*
- * The server has completed a request of 9P2000.u without the size of its
- * reply: a Twstat that only syncs, or a Tcreate that failed without an errno.
- */
-static void reply_mend(FlexRequest *req, V9fsPDU *pdu)
-{
-    V9fsString why = { .data = strerror(EINVAL) };
-
-    pdu->size = sizeof(P9MsgHeader);
-    if (pdu->id != P9_RWSTAT) {
-        why.size = strlen(why.data);
-        pdu->id = P9_RERROR;
-        pdu->size += v9fs_iov_marshal(&req->in, 1, pdu->size, 1, "sd",
-                                      &why, EINVAL);
-    }
-    v9fs_iov_marshal(&req->in, 1, 0, 1, "dbw", pdu->size, pdu->id, pdu->tag);
-}
-
 /* A request is done. The server frees its PDU after this. */
 static void flex_push_and_notify(V9fsPDU *pdu)
 {
@@ -503,7 +452,7 @@ static void flex_push_and_notify(V9fsPDU *pdu)
                          pdu->size);
 
     if (pdu->size == 0 && !pdu->cancelled) {
-        reply_mend(req, pdu);
+        xen_9p_message_mend(pdu, &req->in, 1);
     }
     if (flex_dead(flex) || pdu->size == 0) {
         /* Nobody to tell; or cancelled, which has no reply (Tflush). */

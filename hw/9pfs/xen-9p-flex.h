@@ -13,17 +13,10 @@
 #define HW_9PFS_XEN_9P_FLEX_H
 
 #include "qemu/queue.h"
+#include "hw/9pfs/xen-9p-message.h"
 #include "hw/9pfs/xen-9p-reply.h"
 #include "hw/9pfs/xen-9p-ring.h"
 #include "hw/9pfs/xen-9pfs.h"
-
-/*
- * Requests up to this size are copied out of the ring, which has their bytes
- * free again at once. Of larger ones only the fixed part of a Twrite is
- * copied; the payload is written to the file from where it is in the ring.
- */
-#define REQUEST_COPY_MAX    (4096 + P9_IOHDRSZ)
-#define REQUEST_HEAD        23
 
 /*
  * Memory for a ring's replies, those in the making and those that wait for
@@ -46,7 +39,7 @@ typedef struct FlexRequest {
     uint32_t num_out;
     struct iovec out[3];        /* the request: copied part, ring */
     struct iovec in;            /* the reply's data[] */
-    uint8_t head[REQUEST_COPY_MAX];
+    uint8_t head[XEN_9P_COPY_MAX];
 } FlexRequest;
 
 struct FlexRing {

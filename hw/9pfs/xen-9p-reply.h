@@ -1,5 +1,5 @@
 /*
- * Replies of the Xen 9pfs transport, from private memory that is used again
+ * Replies of the Xen 9P transports, from private memory that is used again
  *
  * Pure: no device, no Xen call. A large reply that malloc() takes from the
  * kernel each time costs more in page faults than in copying.
@@ -23,7 +23,7 @@ typedef struct Xen9pReply {
     uint8_t data[];
 } Xen9pReply;
 
-#define XEN_9P_REPLY_CLASSES 10
+#define XEN_9P_REPLY_CLASSES 12
 
 /* What is kept for the next replies, by size class. */
 typedef struct Xen9pReplyPool {
@@ -69,7 +69,7 @@ void xen_9p_reply_free(Xen9pReplyPool *pool, Xen9pReply *reply);
  */
 size_t xen_9p_reply_cost(uint32_t size);
 
-/* The largest: the larger half of the largest ring. */
-#define XEN_9P_REPLY_MAX (1U << 20)
+/* The largest: all segments of a virtfs transaction. */
+#define XEN_9P_REPLY_MAX (4U << 20)
 
 #endif

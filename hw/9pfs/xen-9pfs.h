@@ -2,8 +2,8 @@
  * Xen 9P backend: what the glue and its transports know of each other
  *
  * The glue (xen-9p-backend.c) owns xenstore, states, configuration and the
- * life of a session. A transport (xen-9p-flex.c) owns rings, grants, event
- * channels and requests, and never sees xenstore.
+ * life of a session. A transport (xen-9p-flex.c, xen-9p-virtfs.c) owns rings,
+ * grants, event channels and requests, and never sees xenstore.
  *
  * Copyright (c) 2026 The xen-9pfs authors
  *
@@ -21,10 +21,16 @@ typedef struct Xen9pfsSession Xen9pfsSession;
 typedef struct Xen9pfsTransport Xen9pfsTransport;
 
 #define XEN_9PFS_MAX_RINGS 8
+#define XEN_9PFS_MAX_RING_ORDER 4
+#define XEN_9PFS_MAX_RING_PAGES (1 << XEN_9PFS_MAX_RING_ORDER)
 
-/* One ring as the frontend offers it. Any value may be hostile. */
+/*
+ * One ring as the frontend offers it. Any value may be hostile, but for
+ * num_refs, which is a power of two.
+ */
 typedef struct Xen9pfsRingConf {
-    uint32_t ref;               /* grant of the ring's shared page */
+    uint32_t ref[XEN_9PFS_MAX_RING_PAGES]; /* grants of its shared pages */
+    unsigned num_refs;
     uint32_t port;              /* the frontend's event-channel port */
 } Xen9pfsRingConf;
 
@@ -43,6 +49,7 @@ struct Xen9pfsSession {
     void *connection;           /* the transport's own, NULL: not connected */
     char *name;                 /* for messages, outlives the device */
     domid_t domid;              /* the frontend's domain */
+    int grant_policy;           /* a Xen9pGrantPolicy */
     char *fsdev_id;             /* this session's own entry, or NULL */
     Error *failure;             /* why it has to end, NULL while all is well */
     bool draining;              /* the glue waits for its requests */
@@ -78,6 +85,7 @@ struct Xen9pfsTransport {
 };
 
 extern const Xen9pfsTransport xen_9pfs_flex_transport;
+extern const Xen9pfsTransport xen_9pfs_virtfs_transport;
 
 /**
  * xen_9pfs_session_fail: the frontend broke the protocol, end the session

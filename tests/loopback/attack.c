@@ -144,9 +144,11 @@ bool attack_answers(Fe *fe, int ring, int timeout_ms)
 
 bool attack_send(Fe *fe, unsigned ring, const void *data, uint32_t len)
 {
-    bool sent = flex_send(&fe->rings[ring], data, len);
+    bool sent = fe->client.transport->send(fe, ring, data, len);
 
-    fe_kick(fe, ring);
+    if (!sent) {
+        fe_kick(fe, ring);
+    }
     return sent;
 }
 
@@ -196,15 +198,52 @@ bool attack_request(Fe *fe, unsigned ring, uint8_t type, uint16_t tag,
     return sent;
 }
 
-bool attack_skip(Fe *fe, unsigned ring)
+static uint32_t skip_virtfs(VRing *ring)
 {
-    int64_t ready = flex_ready(&fe->rings[ring]);
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    const char *broken = NULL;
+    uint32_t total = 0;
+    VTransaction *t;
 
+    while ((t = vring_take(ring, &broken))) {
+        g_byte_array_set_size(bytes, 0);
+        total += vring_reply(t, bytes);
+        vring_release(ring, t);
+    }
+    return total;
+}
+
+uint32_t attack_skip(Fe *fe, unsigned ring)
+{
+    int64_t ready;
+
+    if (fe->virtfs) {
+        return skip_virtfs(&fe->vrings[ring]);
+    }
+    ready = flex_ready(&fe->rings[ring]);
     if (ready > 0) {
         flex_consume(&fe->rings[ring], ready);
         fe_kick(fe, ring);
     }
-    return ready > 0;
+    return MAX(ready, 0);
+}
+
+bool attack_unread(Fe *fe, unsigned ring)
+{
+    if (fe->virtfs) {
+        return g_hash_table_size(fe->vrings[ring].running);
+    }
+    return flex_room(&fe->rings[ring]) < fe->rings[ring].size;
+}
+
+void attack_corrupt(Fe *fe, unsigned ring)
+{
+    if (fe->virtfs) {
+        fe->vrings[ring].shared->req_prod += 1u << 31;
+    } else {
+        fe->rings[ring].intf->out_prod += 1u << 31;
+    }
+    fe_kick(fe, ring);
 }
 
 /* ---- Checks ---- */

@@ -90,14 +90,19 @@ bool attack_answers(Fe *fe, int ring, int timeout_ms);
  * attack_header: a header that may lie.
  * attack_request: a request with a body as p9_pack() takes it; returns its
  *     size.
- * attack_skip: throw away what is in a ring, and notify.
+ * attack_skip: throw away the replies that are in a ring, and notify; returns
+ *     how many bytes they had.
+ * attack_unread: whether the backend has left requests in a ring, or runs one.
+ * attack_corrupt: move the producer's index to where it cannot be, and notify.
  */
 bool attack_send(Fe *fe, unsigned ring, const void *data, uint32_t len);
 void attack_header(uint8_t header[7], uint32_t size, uint8_t type,
                    uint16_t tag);
 bool attack_request(Fe *fe, unsigned ring, uint8_t type, uint16_t tag,
                     const char *format, ...);
-bool attack_skip(Fe *fe, unsigned ring);
+uint32_t attack_skip(Fe *fe, unsigned ring);
+bool attack_unread(Fe *fe, unsigned ring);
+void attack_corrupt(Fe *fe, unsigned ring);
 
 /*
  * attack_wait: until @done says so, @timeout_ms have gone or the backend has

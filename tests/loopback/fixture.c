@@ -86,8 +86,24 @@ static void start_xenstored(Fixture *f)
     g_error("xenstored does not start");
 }
 
+bool fixture_virtfs(void)
+{
+    const char *name = g_getenv("LOOP_PROTOCOL");
+
+    if (name && !strcmp(name, "virtfs")) {
+        return true;
+    }
+    if (name && strcmp(name, "9pfs")) {
+        g_error("LOOP_PROTOCOL=%s: it is 9pfs or virtfs", name);
+    }
+    return false;
+}
+
 static const char *type_of(Backend backend)
 {
+    if (fixture_virtfs()) {
+        return XEN_VIRTFSIF_TYPE;
+    }
     return backend == BACKEND_XEN_9PFSD ? "xen_9pfs" : "9pfs";
 }
 

@@ -4,6 +4,7 @@
  * Environment:
  *
  *     LOOP_BACKEND    ours, stock or xen-9pfsd; [ours]
+ *     LOOP_PROTOCOL   9pfs or virtfs, which only ours has; [9pfs]
  *     LOOP_QEMU       the QEMU to run for ours and stock
  *     LOOP_QEMU_ARGS  further words of its command line
  *     LOOP_XEN_BIN    where xenstored and xen-9pfsd are; [found]
@@ -103,8 +104,11 @@ char *fixture_why(Fixture *f, Fe *fe);
 /* Write a file of the shared folder; @name may have folders in it. */
 void fixture_file(Fixture *f, const char *name, const void *data, size_t len);
 
-/* The backend's type and dialect. */
+/*
+ * The backend's type and dialect, and whether devices are virtfs by default.
+ */
 Backend fixture_backend(void);
+bool fixture_virtfs(void);
 const char *fixture_version(Fixture *f);
 
 #endif

@@ -103,8 +103,7 @@ static void run_request(Attack *a)
     }
     for (waited = 0; waited < STEP_MS && got < 8 * (11 + 900); waited++) {
         for (i = 0; i < 2; i++) {
-            got += flex_ready(&fe->rings[i]);
-            attack_skip(fe, i);
+            got += attack_skip(fe, i);
             if (waited % 50 == 49) {
                 fe_kick(fe, i);
             }

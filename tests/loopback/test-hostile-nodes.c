@@ -51,7 +51,8 @@ static const NodeCase node_cases[] = {
 
 static void write_node(Fe *fe, const char *node, const char *value)
 {
-    g_autofree char *dir = device_frontend(fe->guest->domid, fe->devid);
+    g_autofree char *dir = device_frontend(fe->type, fe->guest->domid,
+                                           fe->devid);
     g_autofree char *path = g_strdup_printf("%s/%s", dir, node);
 
     if (!value) {

@@ -9,7 +9,7 @@
 #include "attack-flip.h"
 
 #define ORDER 3
-#define RING_SIZE (LOOP_PAGE_SIZE << (ORDER - 1))
+#define RING_BYTES (LOOP_PAGE_SIZE << (ORDER - 1))
 
 /* ---- Indices ---- */
 
@@ -27,21 +27,21 @@ typedef struct IndexCase {
 static const IndexCase index_cases[] = {
     INDEX("out-prod+1", out_prod, 1, ANY),
     INDEX("out-prod-1", out_prod, -1, CLOSES),
-    INDEX("out-prod+ring", out_prod, RING_SIZE, ANY),
-    INDEX("out-prod+ring+1", out_prod, RING_SIZE + 1, CLOSES),
+    INDEX("out-prod+ring", out_prod, RING_BYTES, ANY),
+    INDEX("out-prod+ring+1", out_prod, RING_BYTES + 1, CLOSES),
     INDEX("out-prod+2G", out_prod, 1u << 31, CLOSES),
     INDEX("out-cons+1", out_cons, 1, CLOSES),
     INDEX("out-cons-1", out_cons, -1, CLOSES),
-    INDEX("out-cons+ring", out_cons, RING_SIZE, CLOSES),
+    INDEX("out-cons+ring", out_cons, RING_BYTES, CLOSES),
     INDEX("out-cons+2G", out_cons, 1u << 31, CLOSES),
     INDEX("in-prod+1", in_prod, 1, CLOSES),
     INDEX("in-prod-1", in_prod, -1, CLOSES),
-    INDEX("in-prod+ring", in_prod, RING_SIZE, CLOSES),
+    INDEX("in-prod+ring", in_prod, RING_BYTES, CLOSES),
     INDEX("in-prod+2G", in_prod, 1u << 31, CLOSES),
     INDEX("in-cons+1", in_cons, 1, CLOSES),
     INDEX("in-cons-1", in_cons, -1, ANY),
-    INDEX("in-cons+ring", in_cons, RING_SIZE, CLOSES),
-    INDEX("in-cons+ring+1", in_cons, RING_SIZE + 1, CLOSES),
+    INDEX("in-cons+ring", in_cons, RING_BYTES, CLOSES),
+    INDEX("in-cons+ring+1", in_cons, RING_BYTES + 1, CLOSES),
     INDEX("in-cons+2G", in_cons, 1u << 31, CLOSES),
 };
 
@@ -97,17 +97,17 @@ static const SizeCase size_cases[] = {
     { 0, ATTACK_CLOSES }, { 1, ATTACK_CLOSES }, { 2, ATTACK_CLOSES },
     { 3, ATTACK_CLOSES }, { 4, ATTACK_CLOSES }, { 5, ATTACK_CLOSES },
     { 6, ATTACK_CLOSES }, { 7, ATTACK_SERVES }, { 8, ATTACK_SERVES },
-    { RING_SIZE - 1, ATTACK_SERVES }, { RING_SIZE, ATTACK_SERVES },
-    { RING_SIZE + 1, ATTACK_CLOSES }, { 1u << 31, ATTACK_CLOSES },
+    { RING_BYTES - 1, ATTACK_SERVES }, { RING_BYTES, ATTACK_SERVES },
+    { RING_BYTES + 1, ATTACK_CLOSES }, { 1u << 31, ATTACK_CLOSES },
     { UINT32_MAX - 6, ATTACK_CLOSES }, { UINT32_MAX, ATTACK_CLOSES },
 };
 
 /* The whole ring is full behind a header that claims that size. */
 static void run_size(const SizeCase *test, uint8_t type)
 {
-    g_autofree uint8_t *bytes = g_malloc0(RING_SIZE);
-    uint32_t len = test->size >= 7 && test->size <= RING_SIZE ? test->size
-                                                              : RING_SIZE;
+    g_autofree uint8_t *bytes = g_malloc0(RING_BYTES);
+    uint32_t len = test->size >= 7 && test->size <= RING_BYTES ? test->size
+                                                              : RING_BYTES;
     Attack *a = attack_up();
 
     attack_connect(a, 1, ORDER);
@@ -261,7 +261,7 @@ static const SetupCase setup_cases[] = {
     { "page-ones", fill_page, 0xff, ATTACK_CLOSES },
     { "start-wraps", start_at, UINT32_MAX - 20, ATTACK_SERVES },
     { "start-odd", start_at, 12345, ATTACK_SERVES },
-    { "start-past-ring", start_apart, RING_SIZE + 1, ATTACK_CLOSES },
+    { "start-past-ring", start_apart, RING_BYTES + 1, ATTACK_CLOSES },
     { "start-2G", start_apart, 1u << 31, ATTACK_CLOSES },
 };
 
@@ -324,23 +324,23 @@ typedef struct FlipCase {
 
 static const FlipCase flip_cases[] = {
     FLIP("out-prod-near", out_prod, { 0, 11, 23, 4096 }),
-    FLIP("out-prod-far", out_prod, { 0, RING_SIZE, RING_SIZE + 1, -1 }),
+    FLIP("out-prod-far", out_prod, { 0, RING_BYTES, RING_BYTES + 1, -1 }),
     FLIP("in-cons-near", in_cons, { 0, 1, 11, -11 }),
-    FLIP("in-cons-far", in_cons, { 0, RING_SIZE, 1u << 31, -1 }),
-    FLIP("in-prod", in_prod, { 0, 1, RING_SIZE, 1u << 31 }),
-    FLIP("out-cons", out_cons, { 0, 1, RING_SIZE, 1u << 31 }),
+    FLIP("in-cons-far", in_cons, { 0, RING_BYTES, 1u << 31, -1 }),
+    FLIP("in-prod", in_prod, { 0, 1, RING_BYTES, 1u << 31 }),
+    FLIP("out-cons", out_cons, { 0, 1, RING_BYTES, 1u << 31 }),
     FLIP("ring-order", ring_order, { 9, 0, 1, 31 }),
     { "refs", offsetof(FlexIntf, ref), 32, { 0 }, false },
     { "page", 0, sizeof(FlexIntf), { 0 }, false },
     { "headers", 0, 32, { 0 }, true },
-    { "payload", 23, RING_SIZE - 23, { 0 }, true },
-    { "requests", 0, RING_SIZE, { 0 }, true },
+    { "payload", 23, RING_BYTES - 23, { 0 }, true },
+    { "requests", 0, RING_BYTES, { 0 }, true },
 };
 
 /* Requests of every size that the ring takes, whatever becomes of them. */
 static void make_traffic(Attack *a, unsigned round)
 {
-    g_autofree uint8_t *bytes = g_malloc0(RING_SIZE);
+    g_autofree uint8_t *bytes = g_malloc0(RING_BYTES);
     Fe *fe = a->bad;
     unsigned i;
 

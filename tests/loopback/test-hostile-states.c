@@ -153,6 +153,7 @@ static void test_state_deleted(void)
 {
     Attack *a = attack_up();
     GuestXs *xs = a->f->guest->xs;
+    g_autofree char *state = g_strdup_printf("device/%s/0/state", a->f->type);
     unsigned i;
 
     for (i = 0; i < 20 && attack_lives(a); i++) {
@@ -162,7 +163,7 @@ static void test_state_deleted(void)
         attack_open(a, a->bad);
         attack_request(a->bad, 0, P9_TREAD, 900, "dqd", 1u, (uint64_t)0,
                        4000u);
-        gxs_rm(xs, 0, "device/9pfs/0/state");
+        gxs_rm(xs, 0, state);
         g_usleep(i % 2 ? 2000 : 0);
         write_state(a, i % NR_STATES, i % 3 ? 1000 : 0);
     }
@@ -173,7 +174,7 @@ static void test_state_deleted(void)
 static void test_folder_removed(void)
 {
     Attack *a = attack_up();
-    g_autofree char *front = device_frontend(a->f->domid, 0);
+    g_autofree char *front = device_frontend(a->f->type, a->f->domid, 0);
     g_autofree char *back = device_backend(a->f->type, a->f->domid, 0);
     struct xs_permissions perms[2] = {
         { .id = a->f->domid, .perms = XS_PERM_NONE },

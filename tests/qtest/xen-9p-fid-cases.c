@@ -11,7 +11,7 @@
 
 void case_version_basic(Session *s)
 {
-    uint32_t msize = s->front->rings[0].size, got;
+    uint32_t msize = fe_msize(s->front), got;
     g_autofree char *version = NULL;
 
     tversion({.fe = s->fe, .msize = msize, .version = "9P2000.L",

@@ -179,7 +179,7 @@ static void refuse_node(const char *node, const char *value)
     if (value) {
         g_assert_cmpint(fe_write(fe, node, value), ==, 0);
     } else {
-        g_autofree char *dir = device_frontend(f->domid, 0);
+        g_autofree char *dir = device_frontend(f->type, f->domid, 0);
         g_autofree char *path = g_strdup_printf("%s/%s", dir, node);
 
         g_assert_cmpint(gxs_rm(f->guest->xs, 0, path), ==, 0);

@@ -35,6 +35,7 @@ enum {
     CASE_DOTU = 1,          /* speaks 9P2000.u, not .L */
     CASE_NINE = 2,          /* needs no more than what xen-9pfsd has */
     CASE_OURS = 4,          /* a backend node that only ours reads */
+    CASE_FLEX = 8,          /* is about the rings of 9pfs */
 };
 
 typedef struct Case {

@@ -1,5 +1,5 @@
 /*
- * A 9pfs frontend: its data path, as a 9P transport
+ * A frontend: its data path, as a 9P transport
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -11,6 +11,9 @@
 
 /* Largest reply that is believed before an msize is agreed. */
 #define MAX_REPLY (4 * 1024 * 1024)
+
+/* What is enough for a reply that is no data. */
+#define DEFAULT_ROOM 8192
 
 /* How often a wait looks whether the backend still lives. */
 #define ALIVE_SLICE_MS 20
@@ -25,12 +28,33 @@ bool fe_is_alive(Fe *fe)
     return !fe->alive || fe->alive(fe->alive_opaque);
 }
 
+/*
+ * Room for the reply: what a read asks for, which an msize limits, or what
+ * any other call can return.
+ */
+static uint32_t reply_room(Fe *fe, const uint8_t *data, uint32_t len)
+{
+    uint32_t msize = fe->client.msize ? fe->client.msize : DEFAULT_ROOM;
+    uint32_t count = 0;
+
+    if (len == 23 && (data[4] == P9_TREAD || data[4] == P9_TREADDIR)) {
+        memcpy(&count, data + 19, sizeof(count));
+        count = MIN(GUINT32_FROM_LE(count), fe_msize(fe)) + 11;
+    }
+    return MIN(MAX(count, DEFAULT_ROOM), MAX(msize, 4096));
+}
+
 static bool fe_send(void *opaque, unsigned ring, const void *data,
                     uint32_t len)
 {
     Fe *fe = opaque;
 
-    if (ring >= fe->nr_rings || !flex_send(&fe->rings[ring], data, len)) {
+    if (ring >= fe->nr_rings) {
+        return false;
+    }
+    if (fe->virtfs ? !vring_send(&fe->vrings[ring], data, len,
+                                 reply_room(fe, data, len))
+                   : !flex_send(&fe->rings[ring], data, len)) {
         return false;
     }
     fe_kick(fe, ring);
@@ -93,13 +117,42 @@ static int drain_ring(Fe *fe, unsigned i)
     return replies;
 }
 
+/* The same for a virtfs ring, whose replies are whole. */
+static int drain_vring(Fe *fe, unsigned i)
+{
+    VRing *ring = &fe->vrings[i];
+    VTransaction *t;
+    int replies = 0;
+
+    while (!fe->broken && (t = vring_take(ring, &fe->broken))) {
+        GByteArray *bytes = p9_client_buffer(&fe->client);
+
+        if (t->status != XEN_VIRTFSIF_RSP_OKAY) {
+            fe->broken = t->status == XEN_VIRTFSIF_RSP_BAD_GRANT
+                ? "a transaction ends with BAD_GRANT"
+                : "a transaction ends with ERROR";
+            p9_client_recycle(&fe->client, bytes);
+        } else if (vring_reply(t, bytes) == 0) {
+            p9_client_recycle(&fe->client, bytes);
+        } else {
+            p9_client_input(&fe->client, i, bytes);
+            replies++;
+        }
+        vring_release(ring, t);
+        if (ring->busy) {
+            fe->broken = "pages of a transaction that is done are in use";
+        }
+    }
+    return replies;
+}
+
 static int drain(Fe *fe)
 {
     int replies = 0;
     unsigned i;
 
     for (i = 0; i < fe->nr_rings && !fe->hold; i++) {
-        replies += drain_ring(fe, i);
+        replies += fe->virtfs ? drain_vring(fe, i) : drain_ring(fe, i);
     }
     return replies;
 }
@@ -166,7 +219,14 @@ static char *fe_why(void *opaque)
     if (fe->broken) {
         g_string_append_printf(text, ", %s", fe->broken);
     }
-    for (i = 0; i < fe->nr_rings; i++) {
+    for (i = 0; i < fe->nr_rings && fe->virtfs; i++) {
+        const VRing *ring = &fe->vrings[i];
+
+        g_string_append_printf(text, "; queue %u: req %u, rsp %u..%u", i,
+                               ring->req_prod, ring->rsp_cons,
+                               ring->shared->rsp_prod);
+    }
+    for (i = 0; i < fe->nr_rings && !fe->virtfs; i++) {
         const FlexIntf *intf = fe->rings[i].intf;
 
         g_string_append_printf(text, "; ring %u: in %u..%u, out %u..%u", i,

@@ -1,5 +1,5 @@
 /*
- * A 9pfs frontend: the handshake
+ * A frontend: the handshake
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -17,6 +17,7 @@ Fe *fe_new(Guest *guest, const char *type, int devid)
 
     fe->guest = guest;
     fe->type = g_strdup(type ? type : "9pfs");
+    fe->virtfs = g_str_equal(fe->type, XEN_VIRTFSIF_TYPE);
     fe->devid = devid;
     fe->timeout_ms = STATE_TIMEOUT_MS;
     fe->handle = loop_evtchn_open(guest->loop, guest->domid, true);
@@ -36,14 +37,35 @@ uint32_t fe_free(Fe *fe)
     return busy;
 }
 
+uint32_t fe_msize(const Fe *fe)
+{
+    return fe->flex_order ? (LOOP_PAGE_SIZE / 2) << fe->flex_order
+                          : LOOP_PAGE_SIZE;
+}
+
+/* The smaller the messages, the less of the protocol is used. */
+static void init_vring(Fe *fe, VRing *ring, uint32_t order)
+{
+    VForm form = order < 4 ? VFORM_SEED :
+        order < 8 ? VFORM_INDIRECT : VFORM_PERSISTENT;
+
+    vring_init(ring, fe->guest->loop, fe->guest->domid, order / 4, form);
+}
+
 void fe_alloc(Fe *fe, unsigned rings, uint32_t order)
 {
     unsigned i;
     int port;
 
     g_assert_cmpuint(rings, <=, FE_MAX_RINGS);
+    fe->flex_order = order;
     for (i = 0; i < rings; i++) {
-        flex_init(&fe->rings[i], fe->guest->loop, fe->guest->domid, order);
+        if (fe->virtfs) {
+            init_vring(fe, &fe->vrings[i], order);
+        } else {
+            flex_init(&fe->rings[i], fe->guest->loop, fe->guest->domid,
+                      order);
+        }
         port = loop_evtchn_alloc(fe->guest->loop, fe->handle, 0);
         g_assert_cmpint(port, >, 0);
         fe->ports[i] = port;
@@ -61,7 +83,8 @@ uint32_t fe_drop(Fe *fe)
     unsigned i;
 
     for (i = 0; i < fe->nr_rings; i++) {
-        busy += flex_fini(&fe->rings[i]);
+        busy += fe->virtfs ? vring_fini(&fe->vrings[i])
+                           : flex_fini(&fe->rings[i]);
         loop_evtchn_unbind(fe->guest->loop, fe->handle, fe->ports[i]);
         p9_client_recycle(&fe->client, fe->partial[i]);
     }
@@ -71,7 +94,8 @@ uint32_t fe_drop(Fe *fe)
 
 static int write_tx(Fe *fe, uint32_t tx, const char *node, const char *value)
 {
-    g_autofree char *dir = device_frontend(fe->guest->domid, fe->devid);
+    g_autofree char *dir = device_frontend(fe->type, fe->guest->domid,
+                                           fe->devid);
     g_autofree char *path = g_strdup_printf("%s/%s", dir, node);
 
     return gxs_write(fe->guest->xs, tx, path, value);
@@ -102,19 +126,73 @@ static void write_number(Fe *fe, uint32_t tx, const char *node, int ring,
     }
 }
 
+static void publish_flex(Fe *fe, uint32_t tx)
+{
+    unsigned i;
+
+    write_number(fe, tx, "version", -1, 1);
+    write_number(fe, tx, "num-rings", -1, fe->nr_rings);
+    for (i = 0; i < fe->nr_rings; i++) {
+        write_number(fe, tx, "ring-ref", i, fe->rings[i].intf_ref);
+        write_number(fe, tx, "event-channel-", i, fe->ports[i]);
+    }
+}
+
+/* A node of an earlier connection. */
+static void remove_node(Fe *fe, uint32_t tx, const char *node)
+{
+    g_autofree char *dir = device_frontend(fe->type, fe->guest->domid,
+                                           fe->devid);
+    g_autofree char *path = g_strdup_printf("%s/%s", dir, node);
+
+    gxs_rm(fe->guest->xs, tx, path);
+}
+
+/* In the seed's form where that says it all. */
+static void publish_virtfs(Fe *fe, uint32_t tx)
+{
+    uint32_t order = fe->vrings[0].order;
+    unsigned i;
+    int page;
+
+    if (fe->nr_rings > 1) {
+        write_number(fe, tx, XEN_VIRTFSIF_NODE_NUM_QUEUES, -1, fe->nr_rings);
+    } else {
+        remove_node(fe, tx, XEN_VIRTFSIF_NODE_NUM_QUEUES);
+    }
+    if (order) {
+        write_number(fe, tx, XEN_VIRTFSIF_NODE_RING_ORDER, -1, order);
+    } else {
+        remove_node(fe, tx, XEN_VIRTFSIF_NODE_RING_ORDER);
+    }
+    for (i = 0; i < fe->nr_rings; i++) {
+        g_autofree char *folder = fe->nr_rings > 1
+            ? g_strdup_printf(XEN_VIRTFSIF_NODE_QUEUE "%u/", i)
+            : g_strdup("");
+        g_autofree char *ref = g_strconcat(folder, XEN_VIRTFSIF_NODE_RING_REF,
+                                           NULL);
+        g_autofree char *port = g_strconcat(folder, XEN_VIRTFSIF_NODE_EVTCHN,
+                                            NULL);
+
+        for (page = 0; page < 1 << order; page++) {
+            write_number(fe, tx, ref, order ? page : -1,
+                         fe->vrings[i].refs[page]);
+        }
+        write_number(fe, tx, port, -1, fe->ports[i]);
+    }
+}
+
 void fe_publish(Fe *fe)
 {
     int tx, ret;
-    unsigned i;
 
     do {
         tx = gxs_tx_start(fe->guest->xs);
         g_assert_cmpint(tx, >, 0);
-        write_number(fe, tx, "version", -1, 1);
-        write_number(fe, tx, "num-rings", -1, fe->nr_rings);
-        for (i = 0; i < fe->nr_rings; i++) {
-            write_number(fe, tx, "ring-ref", i, fe->rings[i].intf_ref);
-            write_number(fe, tx, "event-channel-", i, fe->ports[i]);
+        if (fe->virtfs) {
+            publish_virtfs(fe, tx);
+        } else {
+            publish_flex(fe, tx);
         }
         ret = gxs_tx_end(fe->guest->xs, tx, true);
     } while (ret == -EAGAIN);

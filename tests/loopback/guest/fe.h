@@ -1,5 +1,8 @@
 /*
- * A 9pfs frontend: handshake, rings, and the transport of a 9P client
+ * A frontend: handshake, rings, and the transport of a 9P client
+ *
+ * Of either protocol, as the device's type says: flex rings for 9pfs, slots
+ * for virtfs, whose queues are called rings here.
  *
  * A whole connection is fe_connect() and fe_disconnect(); an attack takes
  * the steps that these are made of, and what it likes of the rings.
@@ -14,6 +17,7 @@
 #include "../9p/client.h"
 #include "flex.h"
 #include "toolstack.h"
+#include "vring.h"
 
 #define FE_MAX_RINGS 16
 
@@ -25,8 +29,11 @@ typedef struct Fe {
     Guest *guest;
     char *type;                 /* of the backend */
     int devid;
+    bool virtfs;                /* then the rings are in vrings[] */
     unsigned nr_rings;
+    uint32_t flex_order;        /* what fe_alloc() was asked for */
     Flex rings[FE_MAX_RINGS];
+    VRing vrings[FE_MAX_RINGS];
     evtchn_port_t ports[FE_MAX_RINGS];
     GByteArray *partial[FE_MAX_RINGS];  /* of a reply that is not whole */
     int handle;                 /* of the event channels */
@@ -44,6 +51,13 @@ typedef struct Fe {
  */
 Fe *fe_new(Guest *guest, const char *type, int devid);
 uint32_t fe_free(Fe *fe);
+
+/*
+ * fe_msize: the largest message for which there is always room. A virtfs ring
+ *     gets the order, and the frontend uses of the protocol, what fits to
+ *     messages of the size that a flex ring of @order has.
+ */
+uint32_t fe_msize(const Fe *fe);
 
 /*
  * fe_connect: wait for the backend's InitWait, make @rings of @order and

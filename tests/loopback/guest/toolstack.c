@@ -115,9 +115,12 @@ void guest_free(Guest *guest)
     g_free(guest);
 }
 
-char *device_frontend(domid_t domid, int devid)
+/* xen-9pfsd has a name of its own for the backend, not for the frontend. */
+char *device_frontend(const char *type, domid_t domid, int devid)
 {
-    return g_strdup_printf("/local/domain/%u/device/9pfs/%d", domid, devid);
+    return g_strdup_printf("/local/domain/%u/device/%s/%d", domid,
+                           type && g_str_equal(type, "virtfs") ? type : "9pfs",
+                           devid);
 }
 
 char *device_backend(const char *type, domid_t domid, int devid)
@@ -136,7 +139,8 @@ static void fill_device(Tx *tx, void *opaque)
     NewDevice *dev = opaque;
     const DeviceOpts *opts = dev->opts;
     domid_t domid = dev->guest->domid;
-    g_autofree char *front = device_frontend(domid, opts->devid);
+    g_autofree char *front = device_frontend(opts->type, domid,
+                                             opts->devid);
     g_autofree char *back = device_backend(opts->type, domid, opts->devid);
     const char *const *more;
 
@@ -192,7 +196,7 @@ void device_offline(Guest *guest, const char *type, int devid)
 
 void device_remove(Guest *guest, const char *type, int devid)
 {
-    g_autofree char *front = device_frontend(guest->domid, devid);
+    g_autofree char *front = device_frontend(type, guest->domid, devid);
     g_autofree char *back = device_backend(type, guest->domid, devid);
 
     xs_rm(guest->xsh, XBT_NULL, front);

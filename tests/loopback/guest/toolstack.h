@@ -53,7 +53,7 @@ char *device_node(Guest *guest, const char *type, int devid,
                   const char *node);
 
 /* Paths of the two ends, to be freed. */
-char *device_frontend(domid_t domid, int devid);
+char *device_frontend(const char *type, domid_t domid, int devid);
 char *device_backend(const char *type, domid_t domid, int devid);
 
 #endif

@@ -71,10 +71,19 @@
 /* Segments that one page of descriptors holds */
 #define XEN_VIRTFSIF_SEGMENTS_PER_PAGE      512
 
+/*
+ * Segments of each of a transaction's two buffers, those in descriptors
+ * included
+ */
+#define XEN_VIRTFSIF_SEGMENTS_MAX           1024
+
 /* The least request: size[4] type[1] tag[2]. */
 #define XEN_VIRTFSIF_REQUEST_MIN            7
 
-/* The least room for a response: Rlerror. */
+/*
+ * The least room for a response: Rlerror. (In 9P2000.u an Rerror without text
+ * takes two bytes more.)
+ */
 #define XEN_VIRTFSIF_RESPONSE_MIN           11
 
 /* xen_virtfsif_request.flags */

@@ -1,0 +1,510 @@
+/*
+ * Xen 9P backend: the virtfs transport
+ *
+ * Transactions come on queues, each a ring of slots, and go to the 9P server;
+ * their replies go into the pages that came with them, and their responses on
+ * the queue that they came from. Implements docs/specs/xen-virtfs.rst.
+ *
+ * Copyright (c) 2026 The xen-9pfs authors
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qemu/bswap.h"
+#include "qemu/iov.h"
+#include "qemu/main-loop.h"
+#include "hw/9pfs/xen-9p-compat.h"
+#include "hw/9pfs/xen-9p-virtfs.h"
+#include "trace.h"
+
+/* Transactions taken from one queue before the main loop gets its turn. */
+#define BATCH               32
+
+static Virtfs *virtfs_of(V9fsState *s)
+{
+    return container_of(s, Xen9pfsSession, state)->connection;
+}
+
+static VirtfsRequest *request_of(V9fsPDU *pdu)
+{
+    return virtfs_of(pdu->s)->by_pdu[pdu->idx];
+}
+
+static bool virtfs_dead(const Virtfs *virtfs)
+{
+    return virtfs->quiesced || virtfs->session->failure;
+}
+
+static void queue_fail(VirtfsQueue *queue, const char *why)
+{
+    Error *err = NULL;
+
+    error_setg(&err, "queue %u: %s", queue->index, why);
+    xen_9pfs_session_fail(queue->virtfs->session, err);
+}
+
+static int64_t now_ms(void)
+{
+    return qemu_clock_get_ms(QEMU_CLOCK_REALTIME);
+}
+
+/*
+ * A grant could not be accessed, maybe because the host is short of what
+ * that takes. Returns whether it is to be tried again.
+ */
+static bool request_patience(VirtfsRequest *req)
+{
+    Virtfs *virtfs = req->queue->virtfs;
+    int64_t now = now_ms();
+
+    if (req->deadline == 0) {
+        req->deadline = now + VIRTFS_PATIENCE_MS;
+    }
+    if (now >= req->deadline) {
+        return false;
+    }
+    if (!timer_pending(virtfs->retry)) {
+        timer_mod(virtfs->retry, now + VIRTFS_RETRY_MS);
+    }
+    return true;
+}
+
+/* ---- Responses ---- */
+
+static void queue_notify(VirtfsQueue *queue)
+{
+    if (queue->notify && !virtfs_dead(queue->virtfs)) {
+        queue->notify = false;
+        qemu_xen_evtchn_notify(queue->evtchn, queue->port);
+    }
+}
+
+/*
+ * The end of a transaction. At once: what ends later, on any queue, is seen
+ * after it.
+ */
+static void request_respond(VirtfsRequest *req, int16_t status)
+{
+    VirtfsQueue *queue = req->queue;
+
+    trace_xen_9pfs_virtfs_response(queue->virtfs->session->name, queue->index,
+                                   req->slot[0].id, req->num_slots, status);
+    virtfs_request_unload(req);
+    xen_9p_slots_respond(&queue->slots, req->slot, req->num_slots, status);
+    if (xen_9p_slots_publish(&queue->slots)) {
+        queue->notify = true;
+    }
+    queue->virtfs->progress = true;
+    virtfs_request_free(req);
+}
+
+/* Let the guest have a reply. False: not yet. */
+static bool request_answer(VirtfsRequest *req)
+{
+    int ret = virtfs_request_close_reply(req);
+
+    if (ret == -EAGAIN && request_patience(req)) {
+        return false;
+    }
+    request_respond(req, ret < 0 ? XEN_VIRTFSIF_RSP_BAD_GRANT
+                                 : XEN_VIRTFSIF_RSP_OKAY);
+    return true;
+}
+
+/* Replies that could not be copied to the guest, in their order. */
+static void virtfs_answer_late(Virtfs *virtfs)
+{
+    VirtfsRequest *req;
+
+    while (!virtfs_dead(virtfs) && (req = QTAILQ_FIRST(&virtfs->late))) {
+        QTAILQ_REMOVE(&virtfs->late, req, next);
+        if (!request_answer(req)) {
+            QTAILQ_INSERT_HEAD(&virtfs->late, req, next);
+            break;
+        }
+    }
+}
+
+/* ---- Requests ---- */
+
+/* There is a request that cannot go on: try again when that changes. */
+static bool queue_stall(VirtfsQueue *queue, const char *what)
+{
+    trace_xen_9pfs_stall(queue->virtfs->session->name, queue->index, what);
+    queue->virtfs->stalled = true;
+    return false;
+}
+
+/* The next transaction in the ring, or NULL. */
+static VirtfsRequest *queue_take(VirtfsQueue *queue)
+{
+    uint32_t num;
+
+    switch (xen_9p_slots_take(&queue->slots, &num)) {
+    case XEN_9P_SLOTS_WHOLE:
+        return virtfs_request_new(queue, num);
+    case XEN_9P_SLOTS_CORRUPT:
+        queue_fail(queue, "req_prod is corrupt");
+        break;
+    case XEN_9P_SLOTS_ENDLESS:
+        queue_fail(queue, "a transaction is longer than the ring");
+        break;
+    default:
+        break;
+    }
+    return NULL;
+}
+
+/*
+ * A Tflush must not get to the server before the request that it is about,
+ * which the client may have sent on another queue. What the other queues hold
+ * when the Tflush is first seen goes before it.
+ *
+ * Returns: true if there is some left.
+ */
+static bool queue_early(VirtfsQueue *queue)
+{
+    Virtfs *virtfs = queue->virtfs;
+    bool early = false;
+
+    for (unsigned i = 0; i < virtfs->num_queues; i++) {
+        VirtfsQueue *other = &virtfs->queues[i];
+        uint32_t left = other->slots.next;
+
+        if (other == queue) {
+            continue;
+        }
+        if (!queue->flush_seen) {
+            queue->flush_after[i] = xen_9p_slots_pending(&other->slots);
+        }
+        if (other->head) {
+            if (other->head->loaded && other->head->header.id == P9_TFLUSH) {
+                /* Two Tflush do not wait for each other. */
+                continue;
+            }
+            left -= other->head->num_slots;
+        }
+        if ((int32_t)(queue->flush_after[i] - left) > 0) {
+            early = true;
+        }
+    }
+    queue->flush_seen = early;
+    return early;
+}
+
+/* Hand a request that is loaded to the server. Returns as queue_advance(). */
+static int queue_submit(VirtfsQueue *queue, VirtfsRequest *req)
+{
+    Virtfs *virtfs = queue->virtfs;
+    V9fsPDU *pdu = pdu_alloc(&virtfs->session->state);
+    P9MsgHeader header = req->header;
+    int ret;
+
+    if (!pdu) {
+        return -ENOSR;
+    }
+    ret = virtfs_request_open_reply(req);
+    if (ret < 0) {
+        pdu_free(pdu);
+        return ret;
+    }
+    queue->head = NULL;
+    req->deadline = 0;
+    virtfs->by_pdu[pdu->idx] = req;
+    virtfs->in_flight++;
+    virtfs->progress = true;
+    trace_xen_9pfs_request(virtfs->session->name, queue->index,
+                           le16_to_cpu(header.tag_le), header.id, req->size);
+    /* It may have been answered, and @req be gone, when this returns. */
+    pdu_submit(pdu, &header);
+    return 0;
+}
+
+/* Bring the transaction at a queue's head to the server. */
+static int queue_advance(VirtfsQueue *queue, const char **why)
+{
+    VirtfsRequest *req = queue->head;
+    int ret = 0;
+
+    if (!req->loaded) {
+        *why = xen_9p_slots_check(req->slot, req->num_slots);
+        ret = *why ? -EINVAL : virtfs_request_load(req, why);
+    }
+    if (ret < 0) {
+        return ret;
+    }
+    if (req->header.id == P9_TFLUSH && queue_early(queue)) {
+        return -EBUSY;
+    }
+    return queue_submit(queue, req);
+}
+
+static void queue_refuse(VirtfsQueue *queue, int16_t status)
+{
+    VirtfsRequest *req = queue->head;
+
+    queue->head = NULL;
+    request_respond(req, status);
+}
+
+/*
+ * Take one transaction and hand it to the server, which may have answered it
+ * by the time that this returns.
+ *
+ * Returns: false if there is none, or none can be taken now.
+ */
+static bool queue_receive(VirtfsQueue *queue)
+{
+    const char *why = NULL;
+
+    if (!queue->head) {
+        queue->head = queue_take(queue);
+        queue->flush_seen = false;
+    }
+    if (!queue->head) {
+        return false;
+    }
+    switch (queue_advance(queue, &why)) {
+    case 0:
+        return true;
+    case -EINVAL:
+        trace_xen_9pfs_virtfs_malformed(queue->virtfs->session->name,
+                                        queue->index, queue->head->slot[0].id,
+                                        why);
+        queue_refuse(queue, XEN_VIRTFSIF_RSP_ERROR);
+        return true;
+    case -EAGAIN:
+        if (request_patience(queue->head)) {
+            return false;
+        }
+        /* fall through */
+    case -EFAULT:
+        queue_refuse(queue, XEN_VIRTFSIF_RSP_BAD_GRANT);
+        return true;
+    case -EBUSY:
+        return queue_stall(queue, "requests of other queues");
+    case -ENOBUFS:
+        return queue_stall(queue, "memory");
+    default:
+        return queue_stall(queue, "a free PDU");
+    }
+}
+
+/* Everything that there is to do on a queue. Returns the requests taken. */
+static unsigned queue_run(VirtfsQueue *queue)
+{
+    Virtfs *virtfs = queue->virtfs;
+    unsigned taken = 0;
+    bool more;
+
+    virtfs->current = queue;
+    do {
+        while (!virtfs_dead(virtfs) && taken < BATCH && queue_receive(queue)) {
+            taken++;
+        }
+        /* What waits at the head goes on without an event. */
+        more = !virtfs_dead(virtfs) && taken < BATCH && !queue->head &&
+            xen_9p_slots_arm(&queue->slots);
+    } while (more);
+    virtfs->current = NULL;
+    queue_notify(queue);
+    return taken;
+}
+
+/* qemu_bh_schedule() makes a system call even if it is scheduled already. */
+static void virtfs_schedule(Virtfs *virtfs)
+{
+    if (!virtfs->scheduled) {
+        virtfs->scheduled = true;
+        qemu_bh_schedule(virtfs->bh);
+    }
+}
+
+void virtfs_run(void *opaque)
+{
+    Virtfs *virtfs = opaque;
+    bool more = false;
+
+    virtfs->scheduled = false;
+    virtfs->stalled = false;
+    virtfs->progress = false;
+    virtfs_answer_late(virtfs);
+    for (unsigned i = 0; i < virtfs->num_queues; i++) {
+        unsigned n = (virtfs->first + i) % virtfs->num_queues;
+
+        more |= queue_run(&virtfs->queues[n]) == BATCH;
+    }
+    virtfs->first = (virtfs->first + 1) % virtfs->num_queues;
+    /* One queue may have waited for what another one has just done. */
+    if (more || (virtfs->stalled && virtfs->progress)) {
+        virtfs_schedule(virtfs);
+    }
+}
+
+void virtfs_event(void *opaque)
+{
+    VirtfsQueue *queue = opaque;
+    int port = qemu_xen_evtchn_pending(queue->evtchn);
+
+    if (port != queue->port) {
+        return;
+    }
+    /* Unmask first: what comes from here on notifies again. */
+    qemu_xen_evtchn_unmask(queue->evtchn, port);
+    if (queue_run(queue) == BATCH || queue->virtfs->stalled) {
+        virtfs_schedule(queue->virtfs);
+    }
+}
+
+/* ---- What the generic 9p server asks of a transport ---- */
+
+static ssize_t virtfs_vmarshal(V9fsPDU *pdu, size_t offset, const char *fmt,
+                               va_list ap)
+{
+    Xen9pBuffer *in = &request_of(pdu)->in;
+
+    return v9fs_iov_vmarshal(in->iov, in->num_iov, offset, 1, fmt, ap);
+}
+
+static ssize_t virtfs_vunmarshal(V9fsPDU *pdu, size_t offset, const char *fmt,
+                                 va_list ap)
+{
+    VirtfsRequest *req = request_of(pdu);
+
+    return v9fs_iov_vunmarshal(req->iov, req->num_iov, offset, 1, fmt, ap);
+}
+
+/* All room of the reply: where that is less than asked for, a short read. */
+static void virtfs_init_in_iov(V9fsPDU *pdu, struct iovec **piov,
+                               unsigned int *pniov, size_t size G_GNUC_UNUSED)
+{
+    Xen9pBuffer *in = &request_of(pdu)->in;
+
+    *piov = in->iov;
+    *pniov = in->num_iov;
+}
+
+/* All of the request: where that is less than it claims, a short write. */
+static void virtfs_init_out_iov(V9fsPDU *pdu, struct iovec **piov,
+                                unsigned int *pniov, size_t size G_GNUC_UNUSED)
+{
+    VirtfsRequest *req = request_of(pdu);
+
+    *piov = req->iov;
+    *pniov = req->num_iov;
+}
+
+/*
+ * Bring a reply into a form that the guest can have. A cancelled request has
+ * none, and the guest sees a size of 0.
+ *
+ * Returns: false if there is no room for any.
+ */
+static bool reply_complete(VirtfsRequest *req, V9fsPDU *pdu)
+{
+    Xen9pBuffer *in = &req->in;
+    const uint32_t none = 0;
+    bool fits = true;
+
+    if (pdu->size == 0 && pdu->cancelled) {
+        req->written = iov_from_buf(in->iov, in->num_iov, 0, &none,
+                                    sizeof(none));
+        return true;
+    }
+    if (pdu->size == 0) {
+        fits = xen_9p_message_mend(pdu, in->iov, in->num_iov);
+    } else if (!(pdu->id & 1)) {
+        /* Still a T-message: not even the error had room. */
+        fits = xen_9p_message_error(pdu, in->iov, in->num_iov, ENOBUFS);
+    }
+    req->written = pdu->size;
+    req->flushes = pdu->id == P9_RFLUSH;
+    return fits && pdu->size <= in->room;
+}
+
+/* A request is done. The server frees its PDU after this. */
+static void virtfs_push_and_notify(V9fsPDU *pdu)
+{
+    Virtfs *virtfs = virtfs_of(pdu->s);
+    VirtfsRequest *req = request_of(pdu);
+    VirtfsQueue *queue = req->queue;
+
+    virtfs->by_pdu[pdu->idx] = NULL;
+    virtfs->in_flight--;
+    if (virtfs_dead(virtfs)) {
+        /* Nobody to tell. */
+        virtfs_request_unload(req);
+        virtfs_request_free(req);
+        if (virtfs->quiesced) {
+            xen_9pfs_session_drained(virtfs->session);
+        }
+        return;
+    }
+    if (!reply_complete(req, pdu)) {
+        request_respond(req, XEN_VIRTFSIF_RSP_ERROR);
+    } else if ((req->flushes && !QTAILQ_EMPTY(&virtfs->late)) ||
+               !request_answer(req)) {
+        /* After Rflush there is to be no reply to what it flushed. */
+        QTAILQ_INSERT_TAIL(&virtfs->late, req, next);
+    }
+    trace_xen_9pfs_reply(virtfs->session->name, queue->index, pdu->tag,
+                         pdu->id, pdu->size);
+
+    /*
+     * Replies that become ready together are told to the frontend together,
+     * by a bottom half; one that is alone does not wait for it.
+     */
+    if (virtfs->current == queue) {
+        return;
+    }
+    if (virtfs->in_flight || virtfs->stalled || virtfs->current) {
+        virtfs_schedule(virtfs);
+    } else {
+        queue_notify(queue);
+    }
+}
+
+#if XEN_9PFS_HAVE_LIMITS
+/*
+ * What fits into one direction, the header of the other one aside: of direct
+ * slots, or of one indirect one. The smallest of all queues, since a client
+ * may send on any of them.
+ */
+static size_t virtfs_msize_limit(V9fsState *s)
+{
+    Virtfs *virtfs = virtfs_of(s);
+    size_t pages = XEN_VIRTFSIF_SEGMENTS_MAX - 1;
+
+    for (unsigned i = 0; i < virtfs->num_queues; i++) {
+        size_t direct = virtfs->queues[i].slots.size - 3;
+        size_t indirect = XEN_VIRTFSIF_SEGMENTS_PER_PAGE - 1;
+
+        pages = MIN(pages, MAX(direct, indirect));
+    }
+    return pages * XEN_VIRTFSIF_PAGE_SIZE;
+}
+
+static size_t virtfs_response_buffer_size(V9fsPDU *pdu)
+{
+    return request_of(pdu)->in.room;
+}
+#endif
+
+const Xen9pfsTransport xen_9pfs_virtfs_transport = {
+    .ops = {
+        .pdu_vmarshal = virtfs_vmarshal,
+        .pdu_vunmarshal = virtfs_vunmarshal,
+        .init_in_iov_from_pdu = virtfs_init_in_iov,
+        .init_out_iov_from_pdu = virtfs_init_out_iov,
+        .push_and_notify = virtfs_push_and_notify,
+#if XEN_9PFS_HAVE_LIMITS
+        .msize_limit = virtfs_msize_limit,
+        .response_buffer_size = virtfs_response_buffer_size,
+#endif
+    },
+    .connect = virtfs_connect,
+    .quiesce = virtfs_quiesce,
+    .disconnect = virtfs_disconnect,
+};

@@ -1,0 +1,7 @@
+/*
+ * Stands in for QEMU's header of this name, see qemu/osdep.h.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include <xen/grant_table.h>
