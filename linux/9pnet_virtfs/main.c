@@ -288,11 +288,6 @@ static int virtfs_create(struct p9_client *client, const char *tag, char *args)
 		return PTR_ERR(dev);
 	client->trans = dev;
 	client->status = Connected;
-	if (client->msize > dev->max_msize) {
-		dev_info(&dev->xdev->dev, "msize is %u at most\n",
-			 dev->max_msize);
-		client->msize = dev->max_msize;
-	}
 	return 0;
 }
 

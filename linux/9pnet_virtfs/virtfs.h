@@ -4,7 +4,8 @@
  * each other.
  *
  *   main.c    transport operations for the 9P client
- *   xenbus.c  devices: handshake with the backend, states
+ *   xenbus.c  the handshake with the backend
+ *   device.c  a device as mounts see it
  *   queue.c   a ring with its event channel, the transactions in flight
  *   txn.c     one transaction: its segments, from request to reply
  *   pool.c    pages that stay granted
@@ -168,6 +169,15 @@ struct virtfs_txn {
 
 /* xenbus.c */
 extern struct xenbus_driver virtfs_driver;
+
+/* device.c */
+struct virtfs_dev *virtfs_dev_new(struct xenbus_device *xdev);
+void virtfs_dev_put(struct virtfs_dev *dev);
+void virtfs_dev_name(struct virtfs_dev *dev, char *tag);
+void virtfs_set_state(struct virtfs_dev *dev, enum virtfs_state state);
+void virtfs_end_session(struct virtfs_dev *dev);
+void virtfs_free_connection(struct virtfs_dev *dev);
+void virtfs_down(struct virtfs_dev *dev);
 struct virtfs_dev *virtfs_dev_claim(struct p9_client *client, const char *tag);
 void virtfs_dev_release(struct virtfs_dev *dev, struct p9_client *client);
 bool virtfs_enter(struct virtfs_dev *dev, const struct p9_client *client);
