@@ -93,7 +93,7 @@ void virtfs_down(struct virtfs_dev *dev)
 		return;
 	virtfs_end_session(dev);
 	virtfs_set_state(dev, VIRTFS_DOWN);
-	xenbus_frontend_closed(dev->xdev);
+	xenbus_switch_state(dev->xdev, XenbusStateClosed);
 }
 
 /* Devices */

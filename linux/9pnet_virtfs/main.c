@@ -143,12 +143,13 @@ static struct virtfs_txn *virtfs_zc_granted(struct p9_client *client,
 					    struct virtfs_zc *zc)
 {
 	struct virtfs_dev *dev = client->trans;
-	struct iov_iter *iter = zc->in ?: zc->out;
+	struct iov_iter *iter = zc->in ?: zc->out, part = *iter;
 	struct virtfs_txn *txn;
 	int err;
 
+	iov_iter_truncate(&part, zc->len);
 	txn = virtfs_txn_new(dev, client, req, req->tc.size, zc->in_hdr_len,
-			     iov_iter_npages(iter, dev->max_segs));
+			     iov_iter_npages(&part, dev->max_segs));
 	if (IS_ERR(txn))
 		return txn;
 	err = virtfs_txn_add_data(txn, iter, zc->len, zc->in);

@@ -60,7 +60,6 @@ static void virtfs_closed(struct virtfs_dev *dev)
 		return;
 	}
 	virtfs_set_state(dev, VIRTFS_CLOSED);
-	xenbus_frontend_closed(xdev);
 }
 
 /* Handshake */
@@ -251,7 +250,9 @@ static void virtfs_backend_changed(struct xenbus_device *xdev,
 		xenbus_frontend_closed(xdev);
 		break;
 	case XenbusStateClosed:
-		if (dev->state != VIRTFS_IDLE || dev->again)
+		/* If not, it has yet to see that we are Initialising again. */
+		if (dev->state != VIRTFS_IDLE ||
+		    xdev->state == XenbusStateClosed)
 			virtfs_closed(dev);
 		break;
 	default:

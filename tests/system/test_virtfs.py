@@ -273,6 +273,18 @@ def test_destroy_under_load(new_guest, folder):
     assert os.listdir(folder) == ['file']
 
 
+def test_save_and_restore(own_guest, folder):
+    own_guest.mount('share', '/mnt', 1 << 20)
+    own_guest.run('echo before >/mnt/file; sync')
+    own_guest.save_and_restore()
+    assert 'Input/output error' in own_guest.fails('cat /mnt/file', 60)
+    own_guest.umount('/mnt')
+    own_guest.wait_state(0, CONNECTED)
+    own_guest.mount('share', '/mnt', 1 << 20)
+    assert own_guest.run('cat /mnt/file') == 'before\n'
+    own_guest.umount('/mnt')
+
+
 def test_backend_restart(own_guest, folder):
     """QEMU dies in the middle of a load, and another one takes its place."""
     own_guest.mount('share', '/mnt', 1 << 20)

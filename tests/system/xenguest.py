@@ -269,6 +269,20 @@ class Guest:
         xl('unpause', str(self.domid))
         self.connect()
 
+    def save_and_restore(self):
+        """As a new domain, with the same devices over virtfs; mounted or not."""
+        image = f'/tmp/{self.name}.save'
+        xl('save', str(self.domid), image, timeout=300)
+        self.gone()
+        xl('restore', '-p', image, timeout=300)
+        os.unlink(image)
+        self.domid, self.devids = self.find_domid(), {}
+        Guest.alive[self.domid] = self
+        self.add_virtfs()
+        xl('unpause', str(self.domid))
+        self.console = Console(wait_for('the console', lambda: STORE.read(
+            f'/local/domain/{self.domid}/console/tty')))
+
     # Work inside the guest
 
     def run(self, script, timeout=120):
