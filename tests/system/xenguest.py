@@ -39,6 +39,10 @@ INITIALISING, INIT_WAIT, INITIALISED, CONNECTED, CLOSING, CLOSED = range(1, 7)
 USUAL_LOG = re.compile(r"degraded performance: a reasonable high msize"
                        r"|terminating on signal \d+ from pid \d+ \("
                        r"|declining to handle console type 'xenconsoled'")
+# And a guest's kernel: how long a driver's devices take to connect, and how
+# slow the emulation is.
+USUAL_WARNINGS = re.compile(r'xenbus_probe_frontend: Waiting|\] (\d+s\.\.\.)*$'
+                            r'|hrtimer: interrupt took|clocksource:')
 
 
 class Failed(Exception):
@@ -310,7 +314,8 @@ class Guest:
     def new_warnings(self):
         """What its kernel has warned of since the last call."""
         lines = [line for line in self.run('dmesg -r').splitlines()
-                 if re.match('<[0-4]>', line)]
+                 if re.match('<[0-4]>', line)
+                 and not USUAL_WARNINGS.search(line)]
         new, self.warnings_seen = lines[self.warnings_seen:], len(lines)
         return new
 
