@@ -150,11 +150,6 @@ void xen_9p_grants_fini(Xen9pGrants *grants)
     grants->gnttab = NULL;
 }
 
-bool xen_9p_grants_room(const Xen9pGrants *grants, size_t size)
-{
-    return grants->in_use == 0 || grants->in_use + size <= IN_USE_MAX;
-}
-
 /* ---- Segments of a buffer ---- */
 
 void xen_9p_buffer_add(Xen9pBuffer *buffer, const Xen9pSegment *seg)
@@ -184,6 +179,20 @@ static size_t take_bytes(const Xen9pSegment *seg, size_t *left)
 
     *left -= len;
     return len;
+}
+
+/* As a copy or as pages that are mapped, whichever is more. */
+bool xen_9p_buffer_fits(const Xen9pGrants *grants, const Xen9pBuffer *buffer,
+                        size_t want)
+{
+    size_t pages = 0, left = want;
+
+    for (unsigned i = 0; left > 0; i++) {
+        take_bytes(&buffer->seg[i], &left);
+        pages += XEN_VIRTFSIF_PAGE_SIZE;
+    }
+    return grants->in_use == 0 ||
+        grants->in_use + MAX(pages, xen_9p_reply_cost(want)) <= IN_USE_MAX;
 }
 
 /* ---- Copying ---- */

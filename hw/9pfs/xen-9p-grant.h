@@ -86,15 +86,6 @@ int xen_9p_grants_init(Xen9pGrants *grants, uint32_t domid,
 void xen_9p_grants_fini(Xen9pGrants *grants);
 
 /**
- * xen_9p_grants_room: whether one more buffer fits into what may be in use
- * @grants: the guest's pages
- * @size: how much of it will be accessed
- *
- * A buffer that is alone always fits.
- */
-bool xen_9p_grants_room(const Xen9pGrants *grants, size_t size);
-
-/**
  * xen_9p_buffer_add: append a segment to a buffer that is not accessed
  * @buffer: the buffer
  * @seg: the segment, which is within its page
@@ -106,6 +97,17 @@ void xen_9p_buffer_add(Xen9pBuffer *buffer, const Xen9pSegment *seg);
  * @buffer: the buffer, which is empty afterwards
  */
 void xen_9p_buffer_fini(Xen9pBuffer *buffer);
+
+/**
+ * xen_9p_buffer_fits: whether what may be in use leaves room for a buffer
+ * @grants: the guest's pages
+ * @buffer: a buffer that is not accessed
+ * @want: how many bytes of it will be
+ *
+ * One that is alone always fits.
+ */
+bool xen_9p_buffer_fits(const Xen9pGrants *grants, const Xen9pBuffer *buffer,
+                        size_t want);
 
 /**
  * xen_9p_buffer_begin: get access to the first bytes of a buffer

@@ -33,7 +33,9 @@ void xen_9p_slots_fini(Xen9pSlots *slots)
 static union xen_virtfsif_sring_entry *entry_of(const Xen9pSlots *slots,
                                                 uint32_t index)
 {
-    return &slots->shared->ring[index & (slots->size - 1)];
+    union xen_virtfsif_sring_entry *first = slots->shared->ring;
+
+    return first + (index & (slots->size - 1));
 }
 
 static void copy_slot(const Xen9pSlots *slots, uint32_t index,

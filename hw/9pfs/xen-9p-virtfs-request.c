@@ -206,7 +206,7 @@ int virtfs_request_load(VirtfsRequest *req, const char **why)
     if (ret < 0) {
         return ret;
     }
-    if (!xen_9p_grants_room(grants, req->out.size)) {
+    if (!xen_9p_buffer_fits(grants, &req->out, req->out.size)) {
         return -ENOBUFS;
     }
     ret = xen_9p_buffer_begin(grants, &req->out, req->out.size);
@@ -236,7 +236,7 @@ int virtfs_request_open_reply(VirtfsRequest *req)
     uint32_t limit = MIN(req->in.size, MAX(msize, P9_MIN_MSIZE));
     uint32_t bound = xen_9p_message_bound(req->head, req->copied, limit);
 
-    if (!xen_9p_grants_room(&virtfs->grants, bound)) {
+    if (!xen_9p_buffer_fits(&virtfs->grants, &req->in, bound)) {
         return -ENOBUFS;
     }
     return xen_9p_buffer_begin(&virtfs->grants, &req->in, bound);

@@ -415,8 +415,8 @@ static bool reply_complete(VirtfsRequest *req, V9fsPDU *pdu)
     }
     if (pdu->size == 0) {
         fits = xen_9p_message_mend(pdu, in->iov, in->num_iov);
-    } else if (!(pdu->id & 1)) {
-        /* Still a T-message: not even the error had room. */
+    } else if (pdu->id == req->header.id) {
+        /* Still the request: not even the error had room. */
         fits = xen_9p_message_error(pdu, in->iov, in->num_iov, ENOBUFS);
     }
     req->written = pdu->size;

@@ -350,6 +350,14 @@ bool attack_recover(Attack *a)
     return true;
 }
 
+bool attack_unused(Attack *a)
+{
+    /* Two rings of eight pages and their shared pages, or of one page. */
+    uint32_t rings = a->good->virtfs ? 2 : 18;
+
+    return loop_grants_in_use(a->f->loop, a->f->domid) <= rings;
+}
+
 unsigned attack_rss_kib(Attack *a)
 {
     g_autofree char *path = g_strdup_printf("/proc/%d/status",

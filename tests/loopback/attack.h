@@ -107,10 +107,12 @@ void attack_corrupt(Fe *fe, unsigned ring);
 /*
  * attack_wait: until @done says so, @timeout_ms have gone or the backend has
  *     died; returns whether it is done.
+ * attack_unused: no grant is in use but those of the neighbour's rings.
  * attack_rss_kib: of the backend's process.
  * attack_log: how many lines its log has.
  */
 bool attack_wait(Attack *a, bool (*done)(Attack *a), int timeout_ms);
+bool attack_unused(Attack *a);
 unsigned attack_rss_kib(Attack *a);
 unsigned attack_log(Attack *a);
 

@@ -91,6 +91,16 @@ static void run_connect(Attack *a)
     }
 }
 
+/*
+ * Whether all reads have their replies of @got bytes. On virtfs a fault may
+ * cost a reply, but never a response.
+ */
+static bool answered(Fe *fe, unsigned got)
+{
+    return fe->virtfs ? !attack_unread(fe, 0) && !attack_unread(fe, 1)
+                      : got >= 8 * (11 + 900);
+}
+
 /* An event may be lost or late: a frontend that wants its reply asks again. */
 static void run_request(Attack *a)
 {
@@ -101,7 +111,7 @@ static void run_request(Attack *a)
         attack_request(fe, i % 2, P9_TREAD, 900 + i, "dqd", 1u, (uint64_t)0,
                        900u);
     }
-    for (waited = 0; waited < STEP_MS && got < 8 * (11 + 900); waited++) {
+    for (waited = 0; waited < STEP_MS && !answered(fe, got); waited++) {
         for (i = 0; i < 2; i++) {
             got += attack_skip(fe, i);
             if (waited % 50 == 49) {
@@ -110,7 +120,7 @@ static void run_request(Attack *a)
         }
         g_usleep(1000);
     }
-    if (got != 8 * (11 + 900)) {
+    if (!answered(fe, got)) {
         attack_fail(a, "%u bytes of replies to eight reads", got);
     }
 }
@@ -132,7 +142,7 @@ static void run_disconnect(Attack *a)
 
 static bool unused(Attack *a)
 {
-    return a->leaks || loop_grants_in_use(a->f->loop, a->f->domid) <= 18;
+    return a->leaks || attack_unused(a);
 }
 
 static void run_remove(Attack *a)
@@ -330,6 +340,11 @@ int main(int argc, char **argv)
 
             tests[i][n] = (Test) { &kinds[i], &steps[n] };
             g_test_add_data_func(each, &tests[i][n], test_each);
+            if (fixture_virtfs() && kinds[i].rule.point ==
+                LOOP_FAULT_GNT_COPY) {
+                /* The neighbour would have none either. */
+                continue;
+            }
             g_test_add_data_func(all, &tests[i][n], test_all);
         }
     }

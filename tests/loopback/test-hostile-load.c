@@ -228,11 +228,6 @@ static bool offers(Attack *a)
     return fe_state(a->bad) == XenbusStateInitWait;
 }
 
-static bool unused(Attack *a)
-{
-    return loop_grants_in_use(a->f->loop, a->f->domid) <= 18;
-}
-
 /* Closing with requests that take longer than anybody would wait. */
 static void test_slow_closing(void)
 {
@@ -260,7 +255,7 @@ static void test_slow_closing(void)
     if (!attack_wait(a, offers, 15000)) {
         attack_fail(a, "it does not come back when its requests are done");
     }
-    if (!attack_wait(a, unused, 1000)) {
+    if (!attack_wait(a, attack_unused, 1000)) {
         attack_fail(a, "grants of the old session are in use");
     }
     attack_down(a);
@@ -279,7 +274,7 @@ static void test_slow_removed(void)
     if (slowest > STALL_MS) {
         attack_fail(a, "the neighbour waits %u ms", slowest);
     }
-    if (!attack_wait(a, unused, 15000)) {
+    if (!attack_wait(a, attack_unused, 15000)) {
         attack_fail(a, "grants are in use for ever");
     }
     attack_down_fresh(a);
@@ -299,7 +294,7 @@ static void test_slow_failing(void)
         attack_fail(a, "the neighbour waits %u ms", slowest);
     }
     attack_expect(a, ATTACK_CLOSES);
-    if (!attack_wait(a, unused, 15000)) {
+    if (!attack_wait(a, attack_unused, 15000)) {
         attack_fail(a, "grants are in use for ever");
     }
     attack_down(a);

@@ -249,12 +249,6 @@ static void load(Attack *a)
     }
 }
 
-static bool only_neighbour(Attack *a)
-{
-    /* Its two rings of eight pages, and their shared pages. */
-    return loop_grants_in_use(a->f->loop, a->f->domid) <= 18;
-}
-
 /* The toolstack removes the device while requests are in flight. */
 static void test_removed(void)
 {
@@ -270,7 +264,7 @@ static void test_removed(void)
         } else {
             device_remove(a->f->guest, a->f->type, 0);
         }
-        if (!attack_wait(a, only_neighbour, ATTACK_STATE_MS)) {
+        if (!attack_wait(a, attack_unused, ATTACK_STATE_MS)) {
             attack_fail(a, "round %u: its grants stay in use", i);
             break;
         }

@@ -39,12 +39,18 @@ static void fixture_init(Fixture *f, uint32_t start)
     xen_9p_slots_init(&f->slots, &f->page.ring, SIZE);
 }
 
+static union xen_virtfsif_sring_entry *entry(Fixture *f, uint32_t index)
+{
+    union xen_virtfsif_sring_entry *first = f->page.ring.ring;
+
+    return first + (index & (SIZE - 1));
+}
+
 static void put(Fixture *f, uint16_t flags, uint16_t id)
 {
-    f->page.ring.ring[f->prod++ & (SIZE - 1)].req =
-        (struct xen_virtfsif_request) {
-            .gref = id, .flags = flags, .id = id, .size = 1,
-        };
+    entry(f, f->prod++)->req = (struct xen_virtfsif_request) {
+        .gref = id, .flags = flags, .id = id, .size = 1,
+    };
 }
 
 static void publish(Fixture *f)
@@ -93,8 +99,7 @@ static void answer(Fixture *f, uint32_t num, uint16_t id, int16_t status)
     xen_9p_slots_publish(&f->slots);
     g_assert_cmpuint(f->page.ring.rsp_prod, ==, from + num);
     for (uint32_t i = 0; i < num; i++) {
-        const struct xen_virtfsif_response *rsp =
-            &f->page.ring.ring[(from + i) & (SIZE - 1)].rsp;
+        const struct xen_virtfsif_response *rsp = &entry(f, from + i)->rsp;
 
         g_assert_cmpuint(rsp->id, ==, id);
         g_assert_cmpint(rsp->status, ==, status);
@@ -131,7 +136,7 @@ static void test_parts(void)
         put(&f, M, i);
         publish(&f);
         expect(&f, XEN_9P_SLOTS_NONE);
-        f.page.ring.ring[(f.prod - 1) & (SIZE - 1)].req.id = 99;
+        entry(&f, f.prod - 1)->req.id = 99;
     }
     put(&f, 0, 5);
     put_all(&f, 1, 6);

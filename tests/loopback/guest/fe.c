@@ -11,6 +11,9 @@
 
 #define STATE_TIMEOUT_MS 10000
 
+/* Of the guest's, for all buffers of a virtfs frontend. */
+#define MAX_PAGES 8000
+
 Fe *fe_new(Guest *guest, const char *type, int devid)
 {
     Fe *fe = g_new0(Fe, 1);
@@ -44,12 +47,13 @@ uint32_t fe_msize(const Fe *fe)
 }
 
 /* The smaller the messages, the less of the protocol is used. */
-static void init_vring(Fe *fe, VRing *ring, uint32_t order)
+static void init_vring(Fe *fe, VRing *ring, uint32_t order, unsigned rings)
 {
     VForm form = order < 4 ? VFORM_SEED :
         order < 8 ? VFORM_INDIRECT : VFORM_PERSISTENT;
 
-    vring_init(ring, fe->guest->loop, fe->guest->domid, order / 4, form);
+    vring_init(ring, fe->guest->loop, fe->guest->domid,
+               form == VFORM_SEED ? 0 : 2, form, MAX_PAGES / (rings + 1));
 }
 
 void fe_alloc(Fe *fe, unsigned rings, uint32_t order)
@@ -61,7 +65,7 @@ void fe_alloc(Fe *fe, unsigned rings, uint32_t order)
     fe->flex_order = order;
     for (i = 0; i < rings; i++) {
         if (fe->virtfs) {
-            init_vring(fe, &fe->vrings[i], order);
+            init_vring(fe, &fe->vrings[i], order, rings);
         } else {
             flex_init(&fe->rings[i], fe->guest->loop, fe->guest->domid,
                       order);

@@ -18,17 +18,18 @@
 
 VPage *vring_page(VRing *ring, bool readonly)
 {
-    int64_t gfn = loop_pages_alloc(ring->loop, ring->domid, 1);
+    int64_t gfn = ring->pages < ring->max_pages
+        ? loop_pages_alloc(ring->loop, ring->domid, 1) : -1;
     VPage *page;
     int ref;
 
     if (gfn < 0) {
         return NULL;
     }
+    ring->pages++;
     ref = loop_grant(ring->loop, ring->domid, 0, gfn, readonly);
     if (ref < 0) {
-        loop_pages_free(ring->loop, ring->domid, gfn, 1);
-        return NULL;
+        g_error("frontend: no grant: %s", g_strerror(-ref));
     }
     page = g_new(VPage, 1);
     *page = (VPage) {
@@ -45,12 +46,13 @@ bool vring_page_free(VRing *ring, VPage *page)
     if (free) {
         loop_pages_free(ring->loop, ring->domid, page->gfn, 1);
     }
+    ring->pages--;
     g_free(page);
     return free;
 }
 
 void vring_init(VRing *ring, Loop *loop, domid_t domid, uint32_t order,
-                VForm form)
+                VForm form, uint32_t max_pages)
 {
     uint32_t pages = 1u << order, i;
     int64_t gfn;
@@ -63,6 +65,7 @@ void vring_init(VRing *ring, Loop *loop, domid_t domid, uint32_t order,
     ring->domid = domid;
     ring->order = order;
     ring->form = form;
+    ring->max_pages = max_pages;
     ring->gfn = gfn;
     ring->size = XEN_VIRTFSIF_RING_SLOTS(order);
     ring->shared = loop_page(loop, domid, gfn);
@@ -260,9 +263,15 @@ static void put_buffer(VRing *ring, VTransaction *t, GArray *segs,
     }
 }
 
-static bool wants_table(const VRing *ring, const GArray *segs)
+/* The same where the ring's form is to. False: there is no page for it. */
+static bool describe_if(VRing *ring, VTransaction *t, GArray *segs,
+                        VPage **table)
 {
-    return ring->form != VFORM_SEED && segs->len > DIRECT_MAX;
+    if (ring->form == VFORM_SEED || segs->len <= DIRECT_MAX) {
+        return true;
+    }
+    *table = describe(ring, t, segs);
+    return *table;
 }
 
 static uint16_t free_id(VRing *ring)
@@ -292,11 +301,8 @@ static bool put_transaction(VRing *ring, VTransaction *t, const void *data,
         return false;
     }
     fill_buffer(out, data);
-    if (wants_table(ring, out) && !(out_table = describe(ring, t, out))) {
-        return false;
-    }
-    if (wants_table(ring, t->in) &&
-        !(in_table = describe(ring, t, t->in))) {
+    if (!describe_if(ring, t, out, &out_table) ||
+        !describe_if(ring, t, t->in, &in_table)) {
         return false;
     }
     slots = (out_table ? 1 : out->len) + (in_table ? 1 : t->in->len);

@@ -59,17 +59,18 @@ typedef struct VRing {
     GHashTable *running;        /* VTransaction * by id */
     uint16_t next_id;
     GQueue pool;                /* VPage *, persistent and unused */
+    uint32_t pages, max_pages;  /* how many VPage there are, and may be */
     uint32_t busy;              /* pages that came back still in use */
 } VRing;
 
 /*
  * vring_init: allocate and grant the pages of a ring of @order for domain 0.
- *     Ends the test when pages are out.
+ *     Ends the test when pages are out. Its buffers take @max_pages at most.
  * vring_fini: end all grants and free the pages; returns how many grants the
  *     backend still uses, whose pages are then kept. May be called twice.
  */
 void vring_init(VRing *ring, Loop *loop, domid_t domid, uint32_t order,
-                VForm form);
+                VForm form, uint32_t max_pages);
 uint32_t vring_fini(VRing *ring);
 
 /*
