@@ -7,6 +7,8 @@
 MAKEFLAGS += --no-print-directory
 SHARE ?=
 K ?=
+PROTOCOL ?= 9pfs
+export PROTOCOL
 
 BACKEND ?= ours
 QUICK ?=
@@ -19,7 +21,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' \
 	    $(MAKEFILE_LIST)
 
-demo: qemu images ## real Xen, emulated: a guest shares a directory (SHARE=dir)
+demo: qemu images ## real Xen, emulated: a guest shares a directory (SHARE=dir PROTOCOL=9pfs|virtfs)
 	@scripts/machine demo $(if $(SHARE),"$(SHARE)")
 
 shell: qemu images ## the same, with the guest's console for you (SHARE=dir)

@@ -13,17 +13,20 @@ from pathlib import Path
 
 import pytest
 
-from xenguest import (BACKENDS, ERRORS, STORE, Guest, Share, domains,
-                      granted_pages, qemus, wait_for)
+from xenguest import (BACKENDS, CONNECTED, ERRORS, STORE, TRANSPORTS, Guest,
+                      Share, domains, granted_pages, qemus, wait_for)
 
 MODELS = ['none', 'passthrough', 'mapped-xattr', 'mapped-file']
 SHARES = Path('/srv/shares')
+# The first virtfs device of the shared guests; xl counts its own from 0.
+FIRST_VIRTFS = 10
 FAILURES = Path('/results/failures')
 LIMIT = 900
 
 
 def pytest_configure(config):
     config.addinivalue_line('markers', 'core: runs on PV, PVH and HVM')
+    config.addinivalue_line('markers', 'protocols: runs over 9pfs and virtfs')
 
 
 def pytest_generate_tests(metafunc):
@@ -31,9 +34,25 @@ def pytest_generate_tests(metafunc):
         core = any(metafunc.definition.iter_markers('core'))
         metafunc.parametrize('shared_guest', ['pv', 'pvh', 'hvm'][:3 if core else 1],
                              indirect=True, scope='session')
+    if any(metafunc.definition.iter_markers('protocols')):
+        metafunc.parametrize('protocol', TRANSPORTS)
+
+
+def pytest_collection_modifyitems(config, items):
+    """HVM guests have the slowest processor: one protocol is enough for them."""
+    def wanted(item):
+        params = getattr(item, 'callspec', None) and item.callspec.params or {}
+        return (params.get('shared_guest'), params.get('protocol')) != (
+            'hvm', 'virtfs')
+    config.hook.pytest_deselected(items=[i for i in items if not wanted(i)])
+    items[:] = filter(wanted, items)
 
 
 # What must hold
+
+FOLDERS = [(kind, f'{folder}/{protocol}') for protocol in TRANSPORTS
+           for kind, folder in (('device', BACKENDS), ('error node', ERRORS))]
+
 
 def complaints():
     """What is there and should not be, or the other way round."""
@@ -43,7 +62,7 @@ def complaints():
         found.append(f'domain {domid}: left behind, or lost')
     for domid in set(qemus()) - set(alive):
         found.append(f'QEMU of domain {domid}: left behind')
-    for kind, folder in (('device', BACKENDS), ('error node', ERRORS)):
+    for kind, folder in FOLDERS:
         for domid in STORE.ls(folder):
             guest = alive.get(int(domid))
             for devid in STORE.ls(f'{folder}/{domid}'):
@@ -81,8 +100,9 @@ def nothing_left():
     except BaseException:
         for guest in list(Guest.alive.values()):
             guest.destroy()
-        for domid in STORE.ls(ERRORS):
-            STORE.remove(f'{ERRORS}/{domid}')
+        for kind, folder in FOLDERS:
+            for domid in STORE.ls(folder) if kind == 'error node' else ():
+                STORE.remove(f'{folder}/{domid}')
         raise
 
 
@@ -115,7 +135,7 @@ def pytest_runtest_makereport(item):
             if os.path.exists(path):
                 text = Path(path).read_text(errors='replace')
                 report.sections.append((f'{what} of {guest.name}', text[-3000:]))
-    for folder in (BACKENDS, ERRORS):
+    for _, folder in FOLDERS:
         nodes = subprocess.run(['xenstore-ls', '-f', folder], text=True,
                                capture_output=True, check=False).stdout
         report.sections.append((f'xenstore {folder}', nodes[-6000:]))
@@ -149,12 +169,31 @@ def shared_guest(request, folders):
 
 
 @pytest.fixture
-def guest(shared_guest, request):
-    """The shared guest of one kind, a new one where the last has ended."""
+def protocol():
+    """What a test without the marker 'protocols' works over."""
+    return '9pfs'
+
+
+@pytest.fixture
+def guest(shared_guest, folders, protocol, request):
+    """The shared guest of one kind, a new one where the last has ended. It has
+    each share over virtfs as well."""
     request.node.guests = [shared_guest]
     if shared_guest.domid not in Guest.alive:
         shared_guest.create()
-    return shared_guest
+        attach_virtfs(shared_guest, folders)
+    shared_guest.protocol = protocol
+    yield shared_guest
+    if protocol == 'virtfs' and shared_guest.domid in Guest.alive:
+        assert not shared_guest.new_warnings()
+
+
+def attach_virtfs(guest, folders):
+    for devid, model in enumerate(MODELS, FIRST_VIRTFS):
+        guest.attach(devid, model, 'virtfs', path=folders / model,
+                     security_model=model)
+    for devid in range(FIRST_VIRTFS, FIRST_VIRTFS + len(MODELS)):
+        guest.wait_state(devid, CONNECTED)
 
 
 @pytest.fixture

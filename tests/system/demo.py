@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """In dom0: share the host's folder with a PV guest, and show that it works.
 
-    demo.py NOTE      the guest lists it, reads a file, writes the file NOTE
-    demo.py --shell   a person gets the guest's console
+    demo.py PROTOCOL NOTE      the guest lists it, reads a file, writes the
+                               file NOTE
+    demo.py PROTOCOL --shell   a person gets the guest's console
 """
 
 import hashlib
@@ -11,7 +12,7 @@ import os
 import sys
 import time
 
-from xenguest import Failed, Guest, Share, xl
+from xenguest import TRANSPORTS, Failed, Guest, Share
 
 FOLDER = '/srv/host'
 START = time.monotonic()
@@ -41,14 +42,17 @@ def quote(text):
     return "'" + text.replace("'", "'\\''") + "'"
 
 
-def demo(note):
-    guest = Guest('demo', shares=[Share('share', FOLDER)])
+def demo(protocol, note):
+    guest = Guest('demo', shares=[Share('share', FOLDER, protocol=protocol)])
+    guest.protocol = protocol
     say('xl create, with this configuration:')
     indent(guest.config())
+    if protocol == 'virtfs':
+        say('and a device of type virtfs, which xl does not know')
     guest.create()
     say('the guest is up: an unmodified Debian kernel, '
         + guest.run('uname -r').strip())
-    guest.mount('share', '/mnt')
+    guest.mount('share', '/mnt', 1048576 if protocol == 'virtfs' else 524288)
     say('it has mounted the share:')
     indent(guest.run('grep 9p /proc/mounts; ls -la /mnt | head -n 20'))
 
@@ -72,27 +76,27 @@ Linux $(uname -r), $(date)." > /mnt/{note}; sync; umount /mnt''')
     say('the guest has shut down; QEMU had nothing to complain of')
 
 
-def shell():
-    guest = Guest('shell', shares=[Share('share', FOLDER)], mode='')
+def shell(protocol):
+    guest = Guest('shell', shares=[Share('share', FOLDER, protocol=protocol)],
+                  mode='')
     print('\n' + guest.config())
-    with open('/tmp/shell.cfg', 'w', encoding='utf-8') as file:
-        file.write(guest.config())
     print('The console of the guest follows. In it:\n'
-          '    mkdir -p /mnt; mount -t 9p -o trans=xen,version=9p2000.L,'
-          'msize=524288 share /mnt\n'
+          f'    mkdir -p /mnt; mount -t 9p -o trans={TRANSPORTS[protocol]},'
+          'version=9p2000.L,msize=524288 share /mnt\n'
           "To leave: 'exit', or Ctrl-] ; to kill the machine: Ctrl-a x\n",
           flush=True)
-    xl('create', '-q', '/tmp/shell.cfg')
-    os.system('xl console shell')
+    guest.create('-p')
+    os.system('(sleep 1; xl unpause shell) & xl console shell')
+    guest.stop_serving()
     os.system('xl destroy shell 2>/dev/null')
 
 
 if __name__ == '__main__':
-    if sys.argv[1] == '--shell':
-        shell()
+    if sys.argv[2] == '--shell':
+        shell(sys.argv[1])
     else:
         try:
-            demo(sys.argv[1])
+            demo(*sys.argv[1:])
         except (Failed, TimeoutError, EOFError) as error:
             say(f'FAILED: {error}')
             sys.exit(1)

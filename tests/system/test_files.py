@@ -8,6 +8,7 @@ import stat
 import pytest
 
 core = pytest.mark.core
+pytestmark = pytest.mark.protocols
 
 
 def digest(path):

@@ -16,7 +16,8 @@ import tty
 from xen.lowlevel import xc as hypervisor
 from xen.lowlevel import xs as xenstore
 
-TRANSPORT = 'xen'
+# Device type: the transport's name in the guest.
+TRANSPORTS = {'9pfs': 'xen', 'virtfs': 'virtfs'}
 OUR_QEMU = '/usr/bin/qemu-system-i386'
 KERNEL = {'pv': '/boot/vmlinux', 'pvh': '/boot/vmlinux',
           'hvm': f'/boot/vmlinuz-{os.uname().release}'}
@@ -28,8 +29,8 @@ QUICK_HVM = ('io_delay=none pci=noearly,lastbus=0 iommu=noaperture '
              '8250.nr_uarts=0 i8042.nokbd i8042.noaux hpet=disable '
              'tsc=reliable no_timer_check lpj=4000000')
 INITRAMFS = '/opt/xen-9pfs/guest.cpio'
-BACKENDS = '/local/domain/0/backend/9pfs'
-ERRORS = '/local/domain/0/error/backend/9pfs'
+BACKENDS = '/local/domain/0/backend'
+ERRORS = '/local/domain/0/error/backend'
 LINUX_RING_ORDER = 9
 # What is waited for may take so much longer than said, on a slow machine.
 PATIENCE = 4
@@ -40,6 +41,10 @@ INITIALISING, INIT_WAIT, INITIALISED, CONNECTED, CLOSING, CLOSED = range(1, 7)
 USUAL_LOG = re.compile(r"degraded performance: a reasonable high msize"
                        r"|terminating on signal \d+ from pid \d+ \("
                        r"|declining to handle console type 'xenconsoled'")
+# And a guest's kernel: how long a driver's devices take to connect, and how
+# slow the emulation is.
+USUAL_WARNINGS = re.compile(r'xenbus_probe_frontend: Waiting|\] (\d+s\.\.\.)*$'
+                            r'|hrtimer: interrupt took|clocksource:')
 
 
 class Failed(Exception):
@@ -161,10 +166,10 @@ class Console:
 
 
 class Share:
-    """A p9 entry: a tag, a folder of dom0, and further keys of the p9 line."""
+    """A tag, a folder of dom0, and for 9pfs further keys of the p9 line."""
 
-    def __init__(self, tag, path, security_model='none', **keys):
-        self.tag, self.path = tag, path
+    def __init__(self, tag, path, security_model='none', protocol='9pfs', **keys):
+        self.tag, self.path, self.protocol = tag, path, protocol
         self.keys = {'tag': tag, 'path': path,
                      'security_model': security_model, **keys}
 
@@ -178,13 +183,17 @@ class Guest:
 
     alive = {}
 
-    def __init__(self, name, kind='pv', shares=(), qemu=OUR_QEMU, mode='agent'):
+    def __init__(self, name, kind='pv', shares=(), qemu=OUR_QEMU, mode='agent',
+                 vcpus=1):
         self.name, self.kind, self.shares = name, kind, list(shares)
-        self.qemu, self.mode = qemu, mode
-        self.domid = self.console = None
-        self.log_seen = 0
+        self.qemu, self.mode, self.vcpus = qemu, mode, vcpus
+        self.domid = self.console = self.server = None
+        self.log_seen = self.warnings_seen = 0
         self.broken = False
-        self.devids = set()
+        # Each device's type. No two devices have the same number.
+        self.devids = {}
+        # What mount() takes where it is not told
+        self.protocol = '9pfs'
 
     def config(self):
         """What goes to xl create."""
@@ -193,15 +202,15 @@ class Guest:
                  f'kernel = "{KERNEL[self.kind]}"',
                  f'ramdisk = "{INITRAMFS}"',
                  f'extra = "console=hvc0 quiet {quick} {self.mode}"',
-                 'memory = 256', 'vcpus = 1']
+                 'memory = 256', f'vcpus = {self.vcpus}']
         if self.kind == 'hvm':
             lines += ['vga = "none"', 'serial = "none"', 'vnc = 0']
         if self.qemu:
             lines += ['device_model_version = "qemu-xen"',
                       f'device_model_override = "{self.qemu}"']
-        if self.shares:
-            entries = ',\n       '.join(s.config() for s in self.shares)
-            lines.append(f'p9 = [ {entries} ]')
+        shares = [s.config() for s in self.shares if s.protocol == '9pfs']
+        if shares:
+            lines.append('p9 = [ ' + ',\n       '.join(shares) + ' ]')
         return '\n'.join(lines) + '\n'
 
     def create(self, *options):
@@ -215,12 +224,38 @@ class Guest:
             xl('create', *options, file)
         finally:
             self.domid = self.find_domid()
-            self.devids = set(range(len(self.shares)))
+            self.devids = {devid: '9pfs' for devid in range(len(self.shares))
+                           if self.shares[devid].protocol == '9pfs'}
             if self.domid is not None:
                 Guest.alive[self.domid] = self
+        self.add_virtfs()
         if '-p' not in options:
             self.connect()
         return self
+
+    def add_virtfs(self):
+        """Its shares over virtfs, which xl does not know."""
+        if self.shares and not self.devids:
+            self.serve()
+        for devid, share in enumerate(self.shares):
+            if share.protocol == 'virtfs':
+                keys = dict(share.keys)
+                self.attach(devid, keys.pop('tag'), 'virtfs', **keys)
+
+    def serve(self):
+        """Start a QEMU, where xl has no reason to."""
+        with open(self.log_path(), 'a', encoding='utf-8') as log:
+            self.server = subprocess.Popen(
+                [self.qemu, '-M', 'xenpv', '-xen-attach', '-xen-domid',
+                 str(self.domid), '-name', self.name, '-nodefaults',
+                 '-nographic'], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def stop_serving(self):
+        """End that QEMU, without a word to the guest."""
+        if self.server:
+            self.server.kill()
+            self.server.wait()
+            self.server = None
 
     def find_domid(self):
         for domid in STORE.ls('/local/domain'):
@@ -234,10 +269,26 @@ class Guest:
             f'/local/domain/{self.domid}/console/tty'))
         self.console = Console(path)
         self.console.receive('ready', 300)
+        self.warnings_seen = 0
+        self.new_warnings()
 
     def unpause(self):
         xl('unpause', str(self.domid))
         self.connect()
+
+    def save_and_restore(self):
+        """As a new domain, with the same devices over virtfs; mounted or not."""
+        image = f'/tmp/{self.name}.save'
+        xl('save', str(self.domid), image, timeout=300)
+        self.gone()
+        xl('restore', '-p', image, timeout=300)
+        os.unlink(image)
+        self.domid, self.devids = self.find_domid(), {}
+        Guest.alive[self.domid] = self
+        self.add_virtfs()
+        xl('unpause', str(self.domid))
+        self.console = Console(wait_for('the console', lambda: STORE.read(
+            f'/local/domain/{self.domid}/console/tty')))
 
     # Work inside the guest
 
@@ -263,8 +314,17 @@ class Guest:
             return failed.output
         raise AssertionError(f'should have failed: {script}\n{output}')
 
-    def mount(self, tag, point, msize=524288, options=''):
-        self.run(f'mkdir -p {point} && mount -t 9p -o trans={TRANSPORT},'
+    def new_warnings(self):
+        """What its kernel has warned of since the last call."""
+        lines = [line for line in self.run('dmesg -r').splitlines()
+                 if re.match('<[0-4]>', line)
+                 and not USUAL_WARNINGS.search(line)]
+        new, self.warnings_seen = lines[self.warnings_seen:], len(lines)
+        return new
+
+    def mount(self, tag, point, msize=524288, options='', protocol=None):
+        transport = TRANSPORTS[protocol or self.protocol]
+        self.run(f'mkdir -p {point} && mount -t 9p -o trans={transport},'
                  f'version=9p2000.L,msize={msize}{options} {tag} {point}')
 
     def umount(self, point):
@@ -272,15 +332,18 @@ class Guest:
 
     # Its devices
 
+    def type(self, devid):
+        return self.devids.get(devid, '9pfs')
+
     def backend(self, devid):
-        return f'{BACKENDS}/{self.domid}/{devid}'
+        return f'{BACKENDS}/{self.type(devid)}/{self.domid}/{devid}'
 
     def frontend(self, devid):
-        return f'/local/domain/{self.domid}/device/9pfs/{devid}'
+        return f'/local/domain/{self.domid}/device/{self.type(devid)}/{devid}'
 
     def noted(self, devid):
         """Where libxl keeps its own note of a device, to remove it in the end."""
-        return f'/libxl/{self.domid}/device/9pfs/{devid}'
+        return f'/libxl/{self.domid}/device/{self.type(devid)}/{devid}'
 
     def state(self, devid):
         """The backend's state; 0 where there is no device."""
@@ -314,15 +377,16 @@ class Guest:
             nodes['tag'] = tag
         return [(self.domid, False, False), (0, True, False)], nodes
 
-    def attach(self, devid, tag, **nodes):
+    def attach(self, devid, tag, protocol=None, **nodes):
         """Add a device to the running guest, as libxl does: xl has no command
-        for it, and its p9 line does not know all the backend's nodes."""
+        for it, and its p9 line knows neither all the backend's nodes nor
+        virtfs."""
+        self.devids[devid] = protocol or self.protocol
         here, there = self.backend(devid), self.frontend(devid)
         backend = {'frontend': there, 'frontend-id': self.domid, 'online': 1,
                    'state': INITIALISING, **nodes}
         ours = [(0, False, False)]
         readers = [(self.domid, True, False)]
-        self.devids.add(devid)
         STORE.create({
             self.noted(devid): (ours, backend),
             here: (ours + readers, backend),
@@ -341,33 +405,40 @@ class Guest:
         """Take a device away without a word to either side."""
         for path in self.backend(devid), self.frontend(devid), self.noted(devid):
             STORE.remove(path)
-        self.devids.discard(devid)
+        self.devids.pop(devid, None)
 
     def error(self, devid):
         """The xenstore error node of a device."""
-        return STORE.read(f'{ERRORS}/{self.domid}/{devid}/error') or ''
+        return STORE.read(f'{ERRORS}/{self.type(devid)}/{self.domid}/{devid}'
+                          '/error') or ''
 
     # Its QEMU
 
+    def ring_pages(self, devid):
+        """The pages of a connected device's rings. One of 9pfs has its indices
+        in a page of its own."""
+        node = self.frontend(devid)
+        if self.type(devid) == 'virtfs':
+            order = int(STORE.read(f'{node}/ring-page-order') or 0)
+            return int(STORE.read(f'{node}/multi-queue-num-queues') or 1) << order
+        order = int(STORE.read(self.backend(devid) + '/max-ring-page-order'))
+        return (int(STORE.read(f'{node}/num-rings'))
+                * (1 + (1 << min(order, LINUX_RING_ORDER))))
+
     def expected_pages(self):
-        """What its connected devices have to have mapped: of each ring, the
-        page with the indices and the data."""
-        pages = 0
-        for devid in self.devids:
-            if self.state(devid) == CONNECTED:
-                rings = int(STORE.read(self.frontend(devid) + '/num-rings'))
-                order = int(STORE.read(self.backend(devid)
-                                       + '/max-ring-page-order'))
-                pages += rings * (1 + (1 << min(order, LINUX_RING_ORDER)))
-        return pages
+        """What its QEMU has to have mapped while nothing is mounted."""
+        return sum(self.ring_pages(devid) for devid in self.devids
+                   if self.state(devid) == CONNECTED)
 
     def qemu_pid(self):
         return qemus().get(self.domid)
 
+    def log_path(self):
+        return f'/var/log/xen/qemu-dm-{self.name}.log'
+
     def log_lines(self):
-        path = f'/var/log/xen/qemu-dm-{self.name}.log'
         try:
-            with open(path, encoding='utf-8', errors='replace') as log:
+            with open(self.log_path(), encoding='utf-8', errors='replace') as log:
                 return log.read().splitlines()
         except FileNotFoundError:
             return []
@@ -383,6 +454,11 @@ class Guest:
     def gone(self):
         """Note that the domain has ended, and wait until all of it has."""
         Guest.alive.pop(self.domid, None)
+        self.stop_serving()
+        for devid in list(self.devids):
+            # xl removes what it knows.
+            if self.type(devid) == 'virtfs':
+                self.remove(devid)
         if self.console:
             self.console.close()
             self.console = None

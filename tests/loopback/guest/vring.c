@@ -263,9 +263,15 @@ static void put_buffer(VRing *ring, VTransaction *t, GArray *segs,
     }
 }
 
-static bool wants_table(const VRing *ring, const GArray *segs)
+/* The same where the ring's form is to. False: there is no page for it. */
+static bool describe_if(VRing *ring, VTransaction *t, GArray *segs,
+                        VPage **table)
 {
-    return ring->form != VFORM_SEED && segs->len > DIRECT_MAX;
+    if (ring->form == VFORM_SEED || segs->len <= DIRECT_MAX) {
+        return true;
+    }
+    *table = describe(ring, t, segs);
+    return *table;
 }
 
 static uint16_t free_id(VRing *ring)
@@ -295,11 +301,8 @@ static bool put_transaction(VRing *ring, VTransaction *t, const void *data,
         return false;
     }
     fill_buffer(out, data);
-    if (wants_table(ring, out) && !(out_table = describe(ring, t, out))) {
-        return false;
-    }
-    if (wants_table(ring, t->in) &&
-        !(in_table = describe(ring, t, t->in))) {
+    if (!describe_if(ring, t, out, &out_table) ||
+        !describe_if(ring, t, t->in, &in_table)) {
         return false;
     }
     slots = (out_table ? 1 : out->len) + (in_table ? 1 : t->in->len);

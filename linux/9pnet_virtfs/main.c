@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * 9P over Xen virtfs: the transport "virtfs" of Linux's 9P client
+ */
+#include <linux/module.h>
+#include <linux/smp.h>
+#include <linux/unaligned.h>
+#include <linux/wait.h>
+#include <net/9p/9p.h>
+#include <net/9p/client.h>
+#include <net/9p/transport.h>
+#include <xen/xen.h>
+
+#include "virtfs.h"
+
+/* Room for the reply to any request whose reply has no data in it */
+#define VIRTFS_SMALL_REPLY	1024U
+/* type[1] tag[2] fid[4] offset[8] lie between the size and the count. */
+#define VIRTFS_COUNT_AT		19
+/* size[4] type[1] tag[2] oldtag[2] */
+#define VIRTFS_OLDTAG_AT	7
+
+/* Data of this size and less is copied, where the pool's pages are mapped. */
+static unsigned int copy_max = 4096;
+module_param(copy_max, uint, 0644);
+MODULE_PARM_DESC(copy_max, "Bytes of data that are copied, not granted");
+
+/* Tflush has to arrive behind what it flushes. */
+static struct virtfs_queue *virtfs_pick(struct virtfs_dev *dev,
+					const struct p9_req_t *req)
+{
+	unsigned int i;
+	u16 oldtag;
+
+	if (req->tc.sdata[4] == P9_TFLUSH) {
+		oldtag = get_unaligned_le16(req->tc.sdata + VIRTFS_OLDTAG_AT);
+		for (i = 0; i < dev->nr_queues; i++)
+			if (virtfs_queue_has_tag(dev->queues + i, oldtag))
+				return dev->queues + i;
+	}
+	return dev->queues + raw_smp_processor_id() % dev->nr_queues;
+}
+
+/* The reply is not longer. What 9P leaves open is the client's guess. */
+static unsigned int virtfs_reply_room(const struct p9_req_t *req)
+{
+	unsigned int room = VIRTFS_SMALL_REPLY;
+
+	switch (req->tc.sdata[4]) {
+	case P9_TREAD:
+	case P9_TREADDIR:
+		room += get_unaligned_le32(req->tc.sdata + VIRTFS_COUNT_AT);
+		break;
+	case P9_TSTAT:
+	case P9_TREADLINK:
+		room = req->rc.capacity;
+		break;
+	}
+	return min_t(size_t, room, req->rc.capacity);
+}
+
+static int virtfs_request(struct p9_client *client, struct p9_req_t *req)
+{
+	struct virtfs_dev *dev = client->trans;
+	struct virtfs_txn *txn;
+	int err;
+
+	txn = virtfs_txn_new(dev, client, req, req->tc.size,
+			     virtfs_reply_room(req), 0);
+	if (IS_ERR(txn))
+		return PTR_ERR(txn);
+	virtfs_txn_write(txn, req->tc.sdata, req->tc.size);
+	err = virtfs_txn_seal(txn, req->tc.size);
+	if (!err)
+		err = virtfs_queue_submit(virtfs_pick(dev, req), txn);
+	virtfs_txn_put(txn);
+	return err;
+}
+
+/* Zero copy */
+
+/* A request whose data is @in or @out, the other being NULL */
+struct virtfs_zc {
+	struct iov_iter *in, *out;
+	unsigned int len;
+	unsigned int in_hdr_len;
+	bool copy;		/* it goes through pages of the pool after all */
+};
+
+/*
+ * The kernel's own buffers are copied, since their pages can hold what is
+ * nobody else's business.
+ */
+static bool virtfs_zc_copies(const struct virtfs_dev *dev,
+			     const struct virtfs_zc *zc)
+{
+	return iov_iter_is_kvec(zc->in ?: zc->out) ||
+	       (dev->persistent && zc->len <= READ_ONCE(copy_max));
+}
+
+/*
+ * The size in a Twrite's header is to count the data, which the client does
+ * not do; the count, which is the header's end, can have become less.
+ */
+static void virtfs_zc_header(struct p9_req_t *req, const struct virtfs_zc *zc)
+{
+	u8 *head = req->tc.sdata;
+	unsigned int size = req->tc.size;
+
+	put_unaligned_le32(zc->len, head + size - sizeof(u32));
+	put_unaligned_le32(size + (zc->out ? zc->len : 0), head);
+}
+
+static struct virtfs_txn *virtfs_zc_copied(struct p9_client *client,
+					   struct p9_req_t *req,
+					   struct virtfs_zc *zc)
+{
+	unsigned int out_len = zc->out ? zc->len : 0;
+	unsigned int in_len = zc->in ? zc->len : 0;
+	unsigned int size = req->tc.size;
+	struct virtfs_txn *txn;
+	int err = 0;
+
+	txn = virtfs_txn_new(client->trans, client, req, size + out_len,
+			     zc->in_hdr_len + in_len, 0);
+	if (IS_ERR(txn))
+		return txn;
+	txn->rc_len = zc->in_hdr_len;
+	virtfs_zc_header(req, zc);
+	virtfs_txn_write(txn, req->tc.sdata, size);
+	if (out_len && !virtfs_txn_write_iter(txn, size, zc->out, out_len))
+		err = -EFAULT;
+	if (!err)
+		err = virtfs_txn_seal(txn, size + out_len);
+	if (!err)
+		return txn;
+	virtfs_txn_put(txn);
+	return ERR_PTR(err);
+}
+
+static struct virtfs_txn *virtfs_zc_granted(struct p9_client *client,
+					    struct p9_req_t *req,
+					    struct virtfs_zc *zc)
+{
+	struct virtfs_dev *dev = client->trans;
+	struct iov_iter *iter = zc->in ?: zc->out, part = *iter;
+	struct virtfs_txn *txn;
+	int err;
+
+	iov_iter_truncate(&part, zc->len);
+	txn = virtfs_txn_new(dev, client, req, req->tc.size, zc->in_hdr_len,
+			     iov_iter_npages(&part, dev->max_segs));
+	if (IS_ERR(txn))
+		return txn;
+	err = virtfs_txn_add_data(txn, iter, zc->len, zc->in);
+	if (err > 0) {
+		zc->len = err;
+		virtfs_zc_header(req, zc);
+		virtfs_txn_write(txn, req->tc.sdata, req->tc.size);
+		err = virtfs_txn_seal(txn, req->tc.size);
+	}
+	if (!err)
+		return txn;
+	virtfs_txn_put(txn);
+	return ERR_PTR(err);
+}
+
+/* What of a reply is not in its header yet. */
+static int virtfs_zc_finish(struct virtfs_txn *txn, struct p9_req_t *req,
+			    const struct virtfs_zc *zc)
+{
+	unsigned int hdr = zc->in_hdr_len, more;
+
+	if (!zc->in || req->rc.size <= hdr)
+		return 0;
+	more = req->rc.size - hdr;
+	if (req->rc.sdata[4] == P9_RERROR) {
+		if (!zc->copy)
+			virtfs_txn_read_data(txn, req->rc.sdata + hdr,
+					     min_t(size_t, more,
+						   req->rc.capacity - hdr));
+		return 0;
+	}
+	if (zc->copy && !virtfs_txn_read_iter(txn, hdr, zc->in, more))
+		return -EFAULT;
+	return 0;
+}
+
+static int virtfs_zc_wait(struct virtfs_queue *queue, struct virtfs_txn *txn,
+			  struct p9_req_t *req, const struct virtfs_zc *zc)
+{
+	int err;
+
+	err = wait_event_killable(req->wq,
+				  READ_ONCE(req->status) >= REQ_STATUS_RCVD);
+	/* What is copied, nobody can do later. Granted pages need nobody. */
+	if (err && (!zc->copy || !zc->in || virtfs_queue_give_up(queue, txn)))
+		return err;
+	smp_rmb(); /* the reply is read after its status, see p9_client_cb() */
+	if (READ_ONCE(req->status) != REQ_STATUS_RCVD)
+		return 0;
+	return virtfs_zc_finish(txn, req, zc);
+}
+
+/*
+ * On an error other than -ERESTARTSYS the client forgets the request; if it
+ * was not sent, there is nobody to drop the reference of the transport.
+ */
+static int virtfs_zc_request(struct p9_client *client, struct p9_req_t *req,
+			     struct iov_iter *uidata, struct iov_iter *uodata,
+			     int inlen, int outlen, int in_hdr_len)
+{
+	struct virtfs_dev *dev = client->trans;
+	struct virtfs_zc zc = {
+		.in = uidata,
+		.out = uodata,
+		.len = uidata ? inlen : outlen,
+		.in_hdr_len = min_t(unsigned int, in_hdr_len,
+				    VIRTFS_SMALL_REPLY),
+	};
+	struct virtfs_queue *queue;
+	struct virtfs_txn *txn;
+	int err;
+
+	zc.copy = virtfs_zc_copies(dev, &zc);
+	if (zc.copy)
+		txn = virtfs_zc_copied(client, req, &zc);
+	else
+		txn = virtfs_zc_granted(client, req, &zc);
+	if (IS_ERR(txn)) {
+		p9_req_put(client, req);
+		return PTR_ERR(txn);
+	}
+	queue = virtfs_pick(dev, req);
+	err = virtfs_queue_submit(queue, txn);
+	if (err)
+		p9_req_put(client, req);
+	else
+		err = virtfs_zc_wait(queue, txn, req, &zc);
+	virtfs_txn_put(txn);
+	return err;
+}
+
+/* Giving up */
+
+/*
+ * Return: 0 where there is nothing to flush, since nothing was sent or the
+ * answer is there.
+ */
+static int virtfs_cancel(struct p9_client *client, struct p9_req_t *req)
+{
+	struct virtfs_dev *dev = client->trans;
+	bool found = false;
+	unsigned int i;
+
+	if (!virtfs_enter(dev, client))
+		return 0;
+	for (i = 0; i < dev->nr_queues && !found; i++)
+		found = virtfs_queue_flush(dev->queues + i, req);
+	virtfs_leave(dev);
+	return found;
+}
+
+/* Rflush is there, and no answer to @req. */
+static int virtfs_cancelled(struct p9_client *client, struct p9_req_t *req)
+{
+	struct virtfs_dev *dev = client->trans;
+	bool found = false;
+	unsigned int i;
+
+	if (!virtfs_enter(dev, client))
+		return 0;
+	for (i = 0; i < dev->nr_queues && !found; i++)
+		found = virtfs_queue_forget(dev->queues + i, req);
+	virtfs_leave(dev);
+	return 0;
+}
+
+/* Mounts */
+
+static int virtfs_create(struct p9_client *client, const char *tag, char *args)
+{
+	struct virtfs_dev *dev;
+
+	if (!tag)
+		return -EINVAL;
+	dev = virtfs_dev_claim(client, tag);
+	if (IS_ERR(dev))
+		return PTR_ERR(dev);
+	client->trans = dev;
+	client->status = Connected;
+	return 0;
+}
+
+static void virtfs_close(struct p9_client *client)
+{
+	struct virtfs_dev *dev = client->trans;
+
+	if (!dev)
+		return;
+	client->status = Disconnected;
+	virtfs_dev_release(dev, client);
+	client->trans = NULL;
+}
+
+static struct p9_trans_module virtfs_trans = {
+	.name = "virtfs",
+	.maxsize = VIRTFS_MAX_MSIZE,
+	.owner = THIS_MODULE,
+	.create = virtfs_create,
+	.close = virtfs_close,
+	.request = virtfs_request,
+	.zc_request = virtfs_zc_request,
+	.cancel = virtfs_cancel,
+	.cancelled = virtfs_cancelled,
+};
+
+static int __init virtfs_init(void)
+{
+	int err;
+
+	BUILD_BUG_ON_MSG(PAGE_SIZE != XEN_PAGE_SIZE, "pages of 4 KiB only");
+	if (!xen_domain())
+		return -ENODEV;
+	v9fs_register_trans(&virtfs_trans);
+	err = xenbus_register_frontend(&virtfs_driver);
+	if (err)
+		v9fs_unregister_trans(&virtfs_trans);
+	return err;
+}
+module_init(virtfs_init);
+
+static void __exit virtfs_exit(void)
+{
+	v9fs_unregister_trans(&virtfs_trans);
+	xenbus_unregister_driver(&virtfs_driver);
+}
+module_exit(virtfs_exit);
+
+MODULE_DESCRIPTION("9P over the Xen device type virtfs");
+MODULE_AUTHOR("The xen-9pfs authors");
+MODULE_ALIAS("xen:virtfs");
+MODULE_ALIAS_9P("virtfs");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * 9P over Xen virtfs: a ring with its event channel, and the transactions
+ * whose slots are in it.
+ */
+#include <linux/interrupt.h>
+#include <linux/wait.h>
+#include <xen/events.h>
+
+#include "virtfs.h"
+
+/* Responses */
+
+/* What the backend did is beyond repair; the work ends the connection. */
+static void virtfs_queue_violated(struct virtfs_queue *queue, const char *how)
+{
+	dev_err(&queue->dev->xdev->dev, "the backend sent %s\n", how);
+	queue->broken = true;
+	schedule_work(&queue->dev->fail_work);
+}
+
+/* The slots of @txn are free again. */
+static void virtfs_queue_drop(struct virtfs_queue *queue,
+			      struct virtfs_txn *txn)
+{
+	queue->txns[txn->id] = NULL;
+	__clear_bit(txn->id, queue->ids);
+	virtfs_txn_put_atomic(txn);
+}
+
+static void virtfs_queue_response(struct virtfs_queue *queue,
+				  const struct xen_virtfsif_response *rsp)
+{
+	struct virtfs_txn *txn = NULL;
+
+	if (rsp->id < VIRTFS_MAX_TXNS)
+		txn = queue->txns[rsp->id];
+	if (!txn) {
+		virtfs_queue_violated(queue, "a response with an unknown id");
+		return;
+	}
+	if (rsp->status != XEN_VIRTFSIF_RSP_OKAY)
+		txn->status = rsp->status;
+	if (++txn->answered < txn->nr_slots)
+		return;
+	virtfs_txn_complete(txn);
+	virtfs_queue_drop(queue, txn);
+}
+
+/* Return: whether there was any. */
+static bool virtfs_queue_consume(struct virtfs_queue *queue)
+{
+	struct xen_virtfsif_front_ring *ring = &queue->ring;
+	struct xen_virtfsif_response rsp;
+	bool any = false;
+	RING_IDX prod;
+	int more = 1;
+
+	while (more && !queue->broken) {
+		prod = READ_ONCE(ring->sring->rsp_prod);
+		if (RING_RESPONSE_PROD_OVERFLOW(ring, prod)) {
+			virtfs_queue_violated(queue, "too many responses");
+			break;
+		}
+		virt_rmb(); /* responses are read after their index */
+		while (ring->rsp_cons != prod && !queue->broken) {
+			RING_COPY_RESPONSE(ring, ring->rsp_cons, &rsp);
+			WRITE_ONCE(ring->rsp_cons, ring->rsp_cons + 1);
+			virtfs_queue_response(queue, &rsp);
+			any = true;
+		}
+		RING_FINAL_CHECK_FOR_RESPONSES(ring, more);
+	}
+	return any;
+}
+
+static irqreturn_t virtfs_queue_interrupt(int irq, void *data)
+{
+	struct virtfs_queue *queue = data;
+	unsigned long flags;
+	bool any;
+
+	spin_lock_irqsave(&queue->lock, flags);
+	any = virtfs_queue_consume(queue);
+	spin_unlock_irqrestore(&queue->lock, flags);
+	wake_up(&queue->room);
+	/* A backend that sends nonsense is not listened to any more. */
+	if (!READ_ONCE(queue->broken))
+		xen_irq_lateeoi(irq, any ? 0 : XEN_EOI_FLAG_SPURIOUS);
+	return IRQ_HANDLED;
+}
+
+/* Requests */
+
+static bool virtfs_queue_has_room(struct virtfs_queue *queue,
+				  const struct virtfs_txn *txn)
+{
+	bool room;
+
+	spin_lock_irq(&queue->lock);
+	room = queue->broken ||
+	       (RING_FREE_REQUESTS(&queue->ring) >= txn->nr_slots &&
+		!bitmap_full(queue->ids, VIRTFS_MAX_TXNS));
+	spin_unlock_irq(&queue->lock);
+	return room;
+}
+
+static void virtfs_queue_slot(struct virtfs_queue *queue,
+			      const struct virtfs_txn *txn, u16 flags,
+			      grant_ref_t gref, u16 offset, u16 size, bool last)
+{
+	struct xen_virtfsif_front_ring *ring = &queue->ring;
+	struct xen_virtfsif_request *slot;
+
+	slot = RING_GET_REQUEST(ring, ring->req_prod_pvt++);
+	slot->gref = gref;
+	slot->offset = offset;
+	slot->flags = flags | (last ? 0 : XEN_VIRTFSF_MORE);
+	slot->id = txn->id;
+	slot->size = size;
+}
+
+/* All slots of @txn; the backend sees none of them yet. */
+static void virtfs_queue_slots(struct virtfs_queue *queue,
+			       const struct virtfs_txn *txn)
+{
+	const struct xen_virtfsif_segment *seg;
+	const struct virtfs_run *run;
+	unsigned int i, left;
+
+	for (run = txn->run; run < txn->run + txn->nr_runs; run++) {
+		bool last = run == txn->run + txn->nr_runs - 1;
+
+		seg = txn->seg + run->first;
+		if (run->table) {
+			virtfs_queue_slot(queue, txn,
+					  run->flags | XEN_VIRTFSF_INDIRECT,
+					  run->table->gref, 0,
+					  run->count * sizeof(*seg), last);
+			continue;
+		}
+		for (i = 0; i < run->count; i++, seg++) {
+			left = run->count - 1 - i;
+			virtfs_queue_slot(queue, txn, run->flags, seg->gref,
+					  seg->offset, seg->size,
+					  last && !left);
+		}
+	}
+}
+
+static int virtfs_queue_push(struct virtfs_queue *queue,
+			     struct virtfs_txn *txn)
+{
+	int notify;
+
+	spin_lock_irq(&queue->lock);
+	if (queue->broken) {
+		spin_unlock_irq(&queue->lock);
+		return -EIO;
+	}
+	txn->id = find_first_zero_bit(queue->ids, VIRTFS_MAX_TXNS);
+	__set_bit(txn->id, queue->ids);
+	queue->txns[txn->id] = txn;
+	refcount_inc(&txn->ref);
+	WRITE_ONCE(txn->req->status, REQ_STATUS_SENT);
+
+	virtfs_queue_slots(queue, txn);
+	RING_PUSH_REQUESTS_AND_CHECK_NOTIFY(&queue->ring, notify);
+	if (notify)
+		notify_remote_via_irq(queue->irq);
+	spin_unlock_irq(&queue->lock);
+	return 0;
+}
+
+/**
+ * virtfs_queue_submit - hand a transaction to the backend
+ * @queue: where
+ * @txn: what; the ring takes a reference
+ *
+ * Waits in line for the room that it needs, so that small requests cannot
+ * keep a large one out for ever.
+ *
+ * Return: 0, or -ERESTARTSYS (killed) or -EIO (the connection has ended), and
+ * then nothing was sent.
+ */
+int virtfs_queue_submit(struct virtfs_queue *queue, struct virtfs_txn *txn)
+{
+	int err;
+
+	if (mutex_lock_killable(&queue->turn))
+		return -ERESTARTSYS;
+	err = wait_event_killable(queue->room,
+				  virtfs_queue_has_room(queue, txn));
+	if (!err)
+		err = virtfs_queue_push(queue, txn);
+	mutex_unlock(&queue->turn);
+	return err;
+}
+
+/* Requests that are given up */
+
+static struct virtfs_txn *virtfs_queue_find(struct virtfs_queue *queue,
+					    const struct p9_req_t *req)
+{
+	unsigned int id;
+
+	for_each_set_bit(id, queue->ids, VIRTFS_MAX_TXNS)
+		if (queue->txns[id]->req == req)
+			return queue->txns[id];
+	return NULL;
+}
+
+/* Whether the request with this tag is in flight here. */
+bool virtfs_queue_has_tag(struct virtfs_queue *queue, u16 tag)
+{
+	const struct p9_req_t *req;
+	unsigned int id;
+	bool found = false;
+
+	spin_lock_irq(&queue->lock);
+	for_each_set_bit(id, queue->ids, VIRTFS_MAX_TXNS) {
+		req = queue->txns[id]->req;
+		found |= req && req->tc.tag == tag;
+	}
+	spin_unlock_irq(&queue->lock);
+	return found;
+}
+
+/* A Tflush for @req will follow. Return: whether @req is in flight here. */
+bool virtfs_queue_flush(struct virtfs_queue *queue, struct p9_req_t *req)
+{
+	struct virtfs_txn *txn;
+
+	spin_lock_irq(&queue->lock);
+	txn = virtfs_queue_find(queue, req);
+	if (txn)
+		txn->flushed = true;
+	spin_unlock_irq(&queue->lock);
+	return txn;
+}
+
+/* @req is not to be answered any more; its slots and pages are to come back. */
+bool virtfs_queue_forget(struct virtfs_queue *queue, struct p9_req_t *req)
+{
+	struct virtfs_txn *txn;
+
+	spin_lock_irq(&queue->lock);
+	txn = virtfs_queue_find(queue, req);
+	if (txn) {
+		txn->req = NULL;
+		p9_req_put(txn->client, req);
+	}
+	spin_unlock_irq(&queue->lock);
+	return txn;
+}
+
+/*
+ * The caller will not take the data of @txn any more. Return: false where it
+ * is too late for that, since the answer is there.
+ */
+bool virtfs_queue_give_up(struct virtfs_queue *queue, struct virtfs_txn *txn)
+{
+	bool waiting;
+
+	spin_lock_irq(&queue->lock);
+	txn->given_up = true;
+	waiting = txn->req;
+	spin_unlock_irq(&queue->lock);
+	return waiting;
+}
+
+/* Start and end */
+
+/* Nothing goes in any more; who waits for an answer gets EIO. */
+void virtfs_queue_fail(struct virtfs_queue *queue)
+{
+	unsigned int id;
+
+	spin_lock_irq(&queue->lock);
+	queue->broken = true;
+	for_each_set_bit(id, queue->ids, VIRTFS_MAX_TXNS)
+		virtfs_txn_fail(queue->txns[id], -EIO);
+	spin_unlock_irq(&queue->lock);
+	wake_up_all(&queue->room);
+}
+
+/* The backend is gone. Takes a queue that is half started, or not at all. */
+void virtfs_queue_stop(struct virtfs_queue *queue)
+{
+	unsigned int id;
+
+	if (queue->irq > 0)
+		unbind_from_irqhandler(queue->irq, queue);
+	else if (queue->evtchn)
+		xenbus_free_evtchn(queue->dev->xdev, queue->evtchn);
+	queue->irq = 0;
+	queue->evtchn = 0;
+	for_each_set_bit(id, queue->ids, VIRTFS_MAX_TXNS)
+		virtfs_queue_drop(queue, queue->txns[id]);
+	if (queue->pages)
+		xenbus_teardown_ring(&queue->pages, 1 << queue->dev->ring_order,
+				     queue->grefs);
+}
+
+/**
+ * virtfs_queue_start - make the ring and the event channel of a queue
+ * @queue: all zeroes; virtfs_queue_stop() frees it, after an error too
+ * @dev: whose it is, with the order of its rings
+ *
+ * Return: 0 or what went wrong, which xenstore has been told of.
+ */
+int virtfs_queue_start(struct virtfs_queue *queue, struct virtfs_dev *dev)
+{
+	struct xen_virtfsif_sring *sring;
+	int err, irq;
+
+	queue->dev = dev;
+	mutex_init(&queue->turn);
+	init_waitqueue_head(&queue->room);
+	spin_lock_init(&queue->lock);
+
+	err = xenbus_setup_ring(dev->xdev, GFP_KERNEL, &queue->pages,
+				1 << dev->ring_order, queue->grefs);
+	if (err)
+		return err;
+	sring = queue->pages;
+	XEN_FRONT_RING_INIT(&queue->ring, sring,
+			    XEN_PAGE_SIZE << dev->ring_order);
+
+	err = xenbus_alloc_evtchn(dev->xdev, &queue->evtchn);
+	if (err)
+		return err;
+	irq = bind_evtchn_to_irqhandler_lateeoi(queue->evtchn,
+						virtfs_queue_interrupt, 0,
+						"9pnet_virtfs", queue);
+	if (irq < 0) {
+		xenbus_dev_fatal(dev->xdev, irq, "binding an event channel");
+		return irq;
+	}
+	queue->irq = irq;
+	return 0;
+}

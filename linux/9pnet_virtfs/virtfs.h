@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * 9P over the Xen device type "virtfs": what the files of this module know of
+ * each other.
+ *
+ *   main.c    transport operations for the 9P client
+ *   xenbus.c  the handshake with the backend
+ *   device.c  a device as mounts see it
+ *   queue.c   a ring with its event channel, the transactions in flight
+ *   txn.c     one transaction: its segments, from request to reply
+ *   pool.c    pages that stay granted
+ *
+ * A connection is what lies between the frontend's states Initialised and
+ * Closed. Queues, pool and transactions belong to it: they live for as long
+ * as the backend may touch them, whatever happens to the mount that used them.
+ */
+#ifndef _9PNET_VIRTFS_H
+#define _9PNET_VIRTFS_H
+
+#include <linux/bitmap.h>
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/llist.h>
+#include <linux/mutex.h>
+#include <linux/refcount.h>
+#include <linux/spinlock.h>
+#include <linux/uio.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+#include <net/9p/9p.h>
+#include <net/9p/client.h>
+#include <xen/grant_table.h>
+#include <xen/page.h>
+#include <xen/xenbus.h>
+
+#include "hw/xen/io/virtfs.h"
+
+#define VIRTFS_MAX_QUEUES	4U
+/* Requests in flight in one queue; the 9P servers we know take 128 in all. */
+#define VIRTFS_MAX_TXNS		128U
+/* Pages that a pool keeps. Beyond them they come and go with their request. */
+#define VIRTFS_POOL_PAGES	1024U
+/* What one page of descriptors can say, less one page for the header. */
+#define VIRTFS_MAX_MSIZE \
+	((XEN_VIRTFSIF_SEGMENTS_PER_PAGE - 1) * XEN_VIRTFSIF_PAGE_SIZE)
+
+enum virtfs_state {
+	VIRTFS_IDLE,		/* waits for the backend to be in InitWait */
+	VIRTFS_SETUP,		/* has told the backend of its rings */
+	VIRTFS_UP,		/* can be mounted, or is */
+	VIRTFS_DOWN,		/* over; the backend may still hold pages */
+	VIRTFS_CLOSED,		/* waits for nothing: of no use any more */
+};
+
+/* A page of the pool, granted for writing. */
+struct virtfs_page {
+	struct list_head list;
+	void *va;
+	grant_ref_t gref;
+	bool kept;		/* until the connection ends */
+};
+
+struct virtfs_pool {
+	spinlock_t lock;	/* of all below */
+	struct list_head free;
+	unsigned int kept;
+	wait_queue_head_t returned;
+};
+
+struct virtfs_txn;
+
+struct virtfs_queue {
+	struct virtfs_dev *dev;
+	void *pages;		/* of the ring */
+	grant_ref_t grefs[XENBUS_MAX_RING_GRANTS];
+	evtchn_port_t evtchn;
+	int irq;
+
+	struct mutex turn;	/* whose request is the next for the ring */
+	wait_queue_head_t room;
+
+	spinlock_t lock;	/* of all below */
+	struct xen_virtfsif_front_ring ring;
+	bool broken;
+	DECLARE_BITMAP(ids, VIRTFS_MAX_TXNS);
+	struct virtfs_txn *txns[VIRTFS_MAX_TXNS];
+};
+
+struct virtfs_dev {
+	struct list_head list;
+	struct kref ref;
+	char *tag;
+	struct xenbus_device *xdev;
+
+	struct mutex lock;	/* of all changes of state */
+	enum virtfs_state state;
+	bool again;		/* a new connection is to follow this one */
+	wait_queue_head_t changed;
+
+	spinlock_t gate;	/* of the next three, see virtfs_enter() */
+	struct p9_client *client;	/* the one mount, in its session */
+	unsigned int inside;
+	wait_queue_head_t left;
+
+	/* The connection */
+	unsigned int ring_order;
+	unsigned int nr_queues;
+	unsigned int max_indirect;	/* segments; 0: no indirect slots */
+	bool persistent;
+	unsigned int max_segs;		/* in one direction of a transaction */
+	unsigned int max_msize;
+	struct virtfs_queue *queues;
+	struct virtfs_pool pool;
+	struct work_struct fail_work;
+	struct work_struct reap_work;
+	struct llist_head dead;
+};
+
+/* Segments of a transaction that can share an indirect slot. */
+struct virtfs_run {
+	u16 flags;
+	u16 first;
+	u16 count;
+	struct virtfs_page *table;	/* of descriptors; NULL: direct */
+};
+
+#define VIRTFS_MAX_RUNS	4
+
+/*
+ * A transaction. The ring has a reference to it for as long as its slots are
+ * there, a zero-copy caller another. Its pages go with the last.
+ */
+struct virtfs_txn {
+	refcount_t ref;
+	struct llist_node dead;
+	struct virtfs_dev *dev;
+	struct p9_client *client;
+
+	/* Under the queue's lock, when it is on a queue: */
+	struct p9_req_t *req;	/* NULL once it has been answered or given up */
+	bool flushed;		/* Tflush is on its way */
+	bool given_up;		/* nobody is left to take its data */
+	int status;
+	u16 id;
+	u16 answered;		/* slots */
+
+	/* Request and response, or their headers, in pages of the pool */
+	struct virtfs_page **buf;
+	unsigned int nr_buf;
+	unsigned int rsp_at;	/* offset of the response */
+	unsigned int rsp_len;
+	unsigned int rc_len;	/* how much of it the client gets in req->rc */
+
+	/* Pages of the caller, granted by the first segments */
+	struct page **data;
+	unsigned int max_data;
+	unsigned int nr_data;
+	unsigned int nr_granted;
+	unsigned int data_len;
+	bool data_in;		/* for the backend to write */
+	bool data_pinned;
+
+	u16 nr_slots;
+	u16 nr_runs;
+	unsigned int nr_segs;
+	struct virtfs_run run[VIRTFS_MAX_RUNS];
+	struct xen_virtfsif_segment seg[];
+};
+
+/* xenbus.c */
+extern struct xenbus_driver virtfs_driver;
+
+/* device.c */
+struct virtfs_dev *virtfs_dev_new(struct xenbus_device *xdev);
+void virtfs_dev_put(struct virtfs_dev *dev);
+void virtfs_dev_name(struct virtfs_dev *dev, char *tag);
+void virtfs_set_state(struct virtfs_dev *dev, enum virtfs_state state);
+void virtfs_end_session(struct virtfs_dev *dev);
+void virtfs_free_connection(struct virtfs_dev *dev);
+void virtfs_down(struct virtfs_dev *dev);
+struct virtfs_dev *virtfs_dev_claim(struct p9_client *client, const char *tag);
+void virtfs_dev_release(struct virtfs_dev *dev, struct p9_client *client);
+bool virtfs_enter(struct virtfs_dev *dev, const struct p9_client *client);
+void virtfs_leave(struct virtfs_dev *dev);
+
+/* queue.c */
+int virtfs_queue_start(struct virtfs_queue *queue, struct virtfs_dev *dev);
+void virtfs_queue_fail(struct virtfs_queue *queue);
+void virtfs_queue_stop(struct virtfs_queue *queue);
+int virtfs_queue_submit(struct virtfs_queue *queue, struct virtfs_txn *txn);
+bool virtfs_queue_has_tag(struct virtfs_queue *queue, u16 tag);
+bool virtfs_queue_flush(struct virtfs_queue *queue, struct p9_req_t *req);
+bool virtfs_queue_forget(struct virtfs_queue *queue, struct p9_req_t *req);
+bool virtfs_queue_give_up(struct virtfs_queue *queue, struct virtfs_txn *txn);
+
+/* txn.c */
+struct virtfs_txn *virtfs_txn_new(struct virtfs_dev *dev,
+				  struct p9_client *client,
+				  struct p9_req_t *req, unsigned int req_len,
+				  unsigned int rsp_len, unsigned int max_data);
+int virtfs_txn_add_data(struct virtfs_txn *txn, struct iov_iter *iter,
+			unsigned int len, bool in);
+int virtfs_txn_seal(struct virtfs_txn *txn, unsigned int req_len);
+void virtfs_txn_put(struct virtfs_txn *txn);
+void virtfs_txn_put_atomic(struct virtfs_txn *txn);
+void virtfs_txn_complete(struct virtfs_txn *txn);
+void virtfs_txn_fail(struct virtfs_txn *txn, int err);
+void virtfs_txn_write(struct virtfs_txn *txn, const void *from,
+		      unsigned int len);
+bool virtfs_txn_write_iter(struct virtfs_txn *txn, unsigned int at,
+			   struct iov_iter *from, unsigned int len);
+bool virtfs_txn_read_iter(struct virtfs_txn *txn, unsigned int at,
+			  struct iov_iter *to, unsigned int len);
+void virtfs_txn_read_data(const struct virtfs_txn *txn, void *to,
+			  unsigned int len);
+void virtfs_txn_reap(struct work_struct *work);
+
+/* pool.c */
+void virtfs_pool_init(struct virtfs_pool *pool);
+void virtfs_pool_fini(struct virtfs_pool *pool);
+int virtfs_pool_get(struct virtfs_txn *txn, struct virtfs_page **pages,
+		    unsigned int count);
+void virtfs_pool_put(struct virtfs_pool *pool, struct virtfs_page **pages,
+		     unsigned int count);
+int virtfs_pool_wait(struct virtfs_txn *txn, unsigned int *tries);
+
+#endif
