@@ -10,9 +10,11 @@ K ?=
 
 BACKEND ?= ours
 QUICK ?=
+TIME ?= 60
 
-.PHONY: help demo shell check lint check-unit check-loopback check-system \
-        loopback-shell compare bench roots qemu stock images clean distclean
+.PHONY: help demo shell check lint check-unit check-loopback check-asan \
+        check-system fuzz coverage loopback-shell compare bench roots qemu \
+        stock asan images clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' \
@@ -36,6 +38,15 @@ check-unit: roots ## unit tests, with sanitizers
 check-loopback: qemu $(if $(filter stock,$(BACKEND)),stock) ## the backend without a hypervisor (BACKEND=ours|stock|xen-9pfsd)
 	@scripts/check-loopback $(BACKEND)
 
+check-asan: asan ## the same with address and undefined-behaviour sanitizers
+	@scripts/check-loopback asan
+
+fuzz: asan ## every fuzzer from its kept corpus (TIME=seconds of each)
+	@tests/fuzz/run $(TIME)
+
+coverage: asan ## which lines of the backend suites and fuzzers run
+	@tests/fuzz/coverage
+
 loopback-shell: qemu ## 9P commands for a backend without a hypervisor (SHARE=dir)
 	@tests/loopback/shell $(if $(SHARE),"$(SHARE)",.)
 
@@ -56,6 +67,9 @@ qemu: roots ## build/qemu-system-i386 (QEMU_SRC=tree: from your own source)
 
 stock: roots ## build/qemu-stock: QEMU's own backend, only hot plug cured
 	@scripts/qemu stock
+
+asan: roots ## build/qemu-asan: ours with sanitizers
+	@scripts/qemu asan
 
 images: roots ## what the test machine boots
 	@scripts/images
