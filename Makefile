@@ -13,9 +13,11 @@ export PROTOCOL
 BACKEND ?= ours
 QUICK ?=
 DESTDIR ?=
+TIME ?= 60
 
-.PHONY: help demo shell check lint check-unit check-loopback check-system \
-        loopback-shell compare bench roots qemu stock tools images clean distclean
+.PHONY: help demo shell check lint check-unit check-loopback check-asan \
+        check-system fuzz coverage loopback-shell compare bench roots qemu \
+        stock asan tools images clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' \
@@ -39,6 +41,15 @@ check-unit: roots ## unit tests, with sanitizers
 check-loopback: qemu tools $(if $(filter stock,$(BACKEND)),stock) ## the backend without a hypervisor (BACKEND=ours|stock|xen-9pfsd, DISPATCH=auto|worker|inline)
 	@scripts/check-loopback $(BACKEND)
 
+check-asan: asan ## the same with address and undefined-behaviour sanitizers
+	@scripts/check-loopback asan
+
+fuzz: asan ## every fuzzer from its kept corpus (TIME=seconds of each)
+	@tests/fuzz/run $(TIME)
+
+coverage: asan ## which lines of the backend suites and fuzzers run
+	@tests/fuzz/coverage
+
 loopback-shell: qemu ## 9P commands for a backend without a hypervisor (SHARE=dir)
 	@tests/loopback/shell $(if $(SHARE),"$(SHARE)",.)
 
@@ -59,6 +70,9 @@ qemu: roots ## build/qemu-system-i386 (QEMU_SRC=tree: from your own source)
 
 stock: roots ## build/qemu-stock: QEMU's own backend, only hot plug cured
 	@scripts/qemu stock
+
+asan: roots ## build/qemu-asan: ours with sanitizers
+	@scripts/qemu asan
 
 tools: roots ## build/xen-virtfs, with its man page (DESTDIR=dir: install)
 	@scripts/tools $(if $(DESTDIR),"$(DESTDIR)")

@@ -108,7 +108,8 @@ void attack_corrupt(Fe *fe, unsigned ring);
  * attack_wait: until @done says so, @timeout_ms have gone or the backend has
  *     died; returns whether it is done.
  * attack_unused: no grant is in use but those of the neighbour's rings.
- * attack_rss_kib: of the backend's process.
+ * attack_rss_kib: of the backend's process. Always 0 with LOOP_SANITIZED:
+ *     what a sanitizer keeps aside is no leak, and leaks it reports itself.
  * attack_log: how many lines its log has.
  */
 bool attack_wait(Attack *a, bool (*done)(Attack *a), int timeout_ms);

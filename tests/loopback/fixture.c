@@ -12,6 +12,7 @@
 
 #include "fixture.h"
 #include "process.h"
+#include "qmp.h"
 
 #define START_TIMEOUT_MS 20000
 
@@ -504,11 +505,35 @@ static void remove_tree(const char *path)
     }
 }
 
+/*
+ * A crash on the way out, or a sanitizer's last word, fails the test. But QEMU
+ * does not survive that a device is removed while it ends: qdev_unplug()
+ * looks at the migration's state, which is freed by then. When it answers, it
+ * has seen what the test did before.
+ */
+static void end_backend(Fixture *f)
+{
+    g_autofree char *log = log_name(f), *how = NULL;
+    bool running = fixture_alive(f);
+    int status;
+
+    if (running && f->backend == BACKEND_OURS) {
+        qmp_free(qmp_new(f));
+    }
+    status = fixture_stop(f);
+    how = process_describe(status);
+    if (running && status && f->backend == BACKEND_OURS) {
+        g_test_message("the backend's end: %s", how);
+        show_log(f, log);
+        g_test_fail();
+    }
+}
+
 void fixture_down(Fixture *f)
 {
     uint32_t i, active;
 
-    fixture_stop(f);
+    end_backend(f);
     for (i = 0; i < f->fes->len; i++) {
         fe_free(g_ptr_array_index(f->fes, i));
     }

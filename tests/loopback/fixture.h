@@ -14,6 +14,7 @@
  *     LOOP_WRAP       words put before the backend's command, which has to
  *                     keep its process: "taskset -c 1", "nice"
  *     LOOP_KEEP       do not remove the temporary folder
+ *     LOOP_SANITIZED  LOOP_QEMU is built with sanitizers
  *
  * A failure that only this machinery can have ends the test with a message.
  *
@@ -63,7 +64,8 @@ typedef struct Fixture {
  * fixture_down: stop and remove all, after asserting that nothing is left:
  *     no mapping, port, handle or descriptor of the backend beyond what it
  *     had when it was ready, no grant of the guest in use. Stock backends are
- *     known to leak; for them it is only reported.
+ *     known to leak; for them it is only reported. Our backend's exit status
+ *     has to be 0: sanitizers report leaks there.
  */
 Fixture *fixture_up(void);
 Fixture *fixture_beside(Fixture *host);

@@ -49,8 +49,11 @@ static void ring_by_tag(Attack *a)
 /* A path that is not there reaches Connected, and the first request kills. */
 static void missing_path(Attack *a)
 {
-    static const char *const paths[] = {
-        NULL, "", "relative", "/nothing/here", "/dev/null",
+    /* Beside the share: xen-9pfsd makes what is not there. */
+    g_autofree char *nothing = g_build_filename(a->f->dir, "nothing", "here",
+                                                NULL);
+    const char *const paths[] = {
+        NULL, "", "relative", nothing, "/dev/null",
     };
     unsigned i;
     Fe *fe;

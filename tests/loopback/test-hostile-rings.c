@@ -393,6 +393,29 @@ static void test_flip(gconstpointer data)
     attack_down(a);
 }
 
+/* ---- More than one ring ---- */
+
+/*
+ * Headers that cannot be, on two rings that nobody is told of: a Tflush on a
+ * third one makes the backend look at both.
+ */
+static void test_two_broken(void)
+{
+    Attack *a = attack_up();
+    uint8_t header[7];
+    unsigned ring;
+
+    attack_connect(a, 3, ORDER);
+    attack_header(header, 3, P9_TCLUNK, 900);
+    for (ring = 1; ring < 3; ring++) {
+        g_assert_true(flex_send(&a->bad->rings[ring], header,
+                                sizeof(header)));
+    }
+    attack_request(a->bad, 0, P9_TFLUSH, 901, "w", 900);
+    attack_expect(a, ATTACK_CLOSES);
+    attack_down(a);
+}
+
 /* ---- All of them ---- */
 
 #define ADD(where, cases, i, function) do {                                  \
@@ -426,6 +449,7 @@ int main(int argc, char **argv)
         ADD("index/busy", index_cases, i, test_index_busy);
     }
     add_sizes();
+    g_test_add_func("/hostile/size/two-rings", test_two_broken);
     for (i = 0; i < G_N_ELEMENTS(setup_cases); i++) {
         ADD("setup", setup_cases, i, test_setup);
         ADD("setup-late", setup_cases, i, test_setup_late);
