@@ -41,13 +41,13 @@ check-unit: roots ## unit tests, with sanitizers
 check-loopback: qemu tools $(if $(filter stock,$(BACKEND)),stock) ## the backend without a hypervisor (BACKEND=ours|stock|xen-9pfsd, DISPATCH=auto|worker|inline)
 	@scripts/check-loopback $(BACKEND)
 
-check-asan: asan ## the same with address and undefined-behaviour sanitizers
+check-asan: asan tools ## the same with address and undefined-behaviour sanitizers
 	@scripts/check-loopback asan
 
 fuzz: asan ## every fuzzer from its kept corpus (TIME=seconds of each)
 	@tests/fuzz/run $(TIME)
 
-coverage: asan ## which lines of the backend suites and fuzzers run
+coverage: asan tools ## which lines of the backend suites and fuzzers run
 	@tests/fuzz/coverage
 
 loopback-shell: qemu ## 9P commands for a backend without a hypervisor (SHARE=dir)
