@@ -29,7 +29,7 @@ demo: qemu images ## real Xen, emulated: a guest shares a directory (SHARE=dir P
 shell: qemu images ## the same, with the guest's console for you (SHARE=dir)
 	@scripts/machine shell $(if $(SHARE),"$(SHARE)")
 
-check: ## lint, unit tests, the backend without a hypervisor
+check: ## lint, unit tests, the backend without a hypervisor and on real Xen
 	@scripts/check
 
 lint: qemu ## checkpatch, gcc, clang, shellcheck on our own sources
