@@ -61,21 +61,23 @@ static inline void v9fs_call_end(V9fsPDU *pdu, V9fsCall *call)
     }
 }
 
+/* What leaves the block with "break" goes on behind it. */
+#define v9fs_co_block(code_block)                                       \
+    do {                                                                \
+        code_block;                                                     \
+    } while (0)
+
 /* v9fs_co_hop() is what QEMU has under the name of v9fs_co_run_in_worker(). */
 #define v9fs_co_run_in_worker(code_block)                               \
     do {                                                                \
         V9fsCall co_call;                                               \
         if (v9fs_call_begin(pdu, &co_call)) {                           \
-            do {                                                        \
-                code_block;                                             \
-            } while (0);                                                \
+            v9fs_co_block(code_block);                                  \
             v9fs_call_stop(&co_call);                                   \
         } else {                                                        \
             v9fs_co_hop({                                               \
                 v9fs_call_start(&co_call);                              \
-                do {                                                    \
-                    code_block;                                         \
-                } while (0);                                            \
+                v9fs_co_block(code_block);                              \
                 v9fs_call_stop(&co_call);                               \
             });                                                         \
         }                                                               \

@@ -19,7 +19,8 @@
 /*
  * Thresholds, in nanoseconds. docs/devel/xen-9pfs.rst says why.
  *
- * SLOW: a mean above it is more than one pass of the main loop may take.
+ * SLOW: a mean above it holds the main loop for too long: the largest read
+ * that Linux makes, 512 KiB, takes less where the data are in memory.
  * WAIT: a mean time asleep above it is more than the hops cost.
  * CAP, CAP_AWAKE: what one call counts for at most where it is not known
  * that it slept, and where it is known that it did not. It may have lost its
@@ -27,7 +28,7 @@
  * PAUSE_MIN, PAUSE_MAX: how long a class stays with the workers before it is
  * tried in place again; doubled whenever that goes wrong.
  */
-#define XEN_9P_DISPATCH_SLOW        (100 * 1000LL)
+#define XEN_9P_DISPATCH_SLOW        (150 * 1000LL)
 #define XEN_9P_DISPATCH_WAIT        (20 * 1000LL)
 #define XEN_9P_DISPATCH_CAP         (1000 * 1000LL)
 #define XEN_9P_DISPATCH_CAP_AWAKE   (400 * 1000LL)
@@ -39,7 +40,7 @@
 /* Of so many calls in place one is asked whether it slept ... */
 #define XEN_9P_DISPATCH_SAMPLE      16
 /* ... and all of so many after a trial begins or a call was slow. */
-#define XEN_9P_DISPATCH_WATCH       64
+#define XEN_9P_DISPATCH_WATCH       16
 
 typedef enum Xen9pDispatchMode {
     XEN_9P_DISPATCH_AUTO,

@@ -112,11 +112,11 @@ static void test_steady(void)
         unsigned within;        /* calls in place, if it must not stay there */
     } cases[] = {
         { 1 * US, false, true, 0 },
-        { 90 * US, false, true, 0 },
+        { 140 * US, false, true, 0 },
         { 15 * US, true, true, 0 },
         /* Shorter than a pass, but two of them could wait at once. */
         { 60 * US, true, false, 10 },
-        { 150 * US, false, false, 20 },
+        { 200 * US, false, false, 25 },
         { 400 * US, true, false, 1 },
         { 1 * MS, true, false, 1 },
         { 20 * MS, true, false, 1 },
@@ -302,13 +302,14 @@ static void test_parallel(void)
         int64_t took;
         bool proves;
     } cases[] = {
-        { 1, 90 * US, true }, { 1, 110 * US, false },
-        { 16, 1500 * US, true }, { 16, 1700 * US, false },
-        { 64, 1700 * US, false },
+        { 1, 140 * US, true }, { 1, 160 * US, false },
+        { 16, 2300 * US, true }, { 16, 2500 * US, false },
+        { 64, 2500 * US, false },
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
         Bench b = { .now = 1 };
+        unsigned proof = MIN(cases[i].parallel, XEN_9P_DISPATCH_PROOF);
         Xen9pDispatchCall c[64];
 
         for (unsigned n = 0; n < cases[i].parallel; n++) {
@@ -322,8 +323,7 @@ static void test_parallel(void)
         }
         g_assert_cmpuint(b.d.in_workers, ==, 0);
         g_assert_cmpuint(b.d.classes[TREAD / 2][0].proof, ==,
-                         !cases[i].proves ? 0 :
-                         MIN(cases[i].parallel, XEN_9P_DISPATCH_PROOF));
+                         cases[i].proves ? proof : 0);
     }
 }
 

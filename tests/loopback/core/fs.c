@@ -13,6 +13,7 @@ static void sleep_us(uint32_t us)
     struct timespec t = { us / 1000000, us % 1000000 * 1000 };
 
     while (nanosleep(&t, &t) < 0) {
+        continue;
     }
 }
 
