@@ -334,7 +334,7 @@ static void device_fail(Xen9pfsDevice *dev, const Error *err)
 }
 
 static void device_get_stats(Object *obj, Visitor *v, const char *name,
-                             void *opaque, Error **errp)
+                             void *opaque G_GNUC_UNUSED, Error **errp)
 {
     Xen9pfsSession *session = device_of(XENBACKEND(obj))->session;
     Xen9pfsStats stats = { 0 };

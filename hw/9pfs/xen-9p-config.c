@@ -22,7 +22,6 @@ typedef struct ConfigOption {
     const char *node;
     const char *allowed;        /* for the message; words split by '|' */
     uint64_t max;               /* of a number, 0: one of the words */
-    bool own;                   /* not one of -fsdev */
 } ConfigOption;
 
 #define MODE    "an octal mode such as 0644"
@@ -54,8 +53,12 @@ static const ConfigOption options[] = {
     { "throttling/iops-read-max-length", NUMBER, UINT32_MAX },
     { "throttling/iops-write-max-length", NUMBER, UINT32_MAX },
     { "throttling/iops-size", NUMBER, UINT32_MAX },
-    { "dispatch", XEN_9P_DISPATCH_MODES, .own = true },
-    { "grant-policy", XEN_9P_GRANT_POLICIES, .own = true },
+};
+
+/* The same of those that are not of -fsdev. */
+static const ConfigOption own_options[] = {
+    { "dispatch", XEN_9P_DISPATCH_MODES, 0 },
+    { "grant-policy", XEN_9P_GRANT_POLICIES, 0 },
 };
 
 #define SECURITY_MODELS "none|passthrough|mapped|mapped-xattr|mapped-file"
@@ -151,8 +154,20 @@ static bool check_option(const ConfigOption *option, const char *value,
     return valid;
 }
 
+/* All options, whosever they are; NULL past the last. */
+static const ConfigOption *option_at(size_t index)
+{
+    if (index < ARRAY_SIZE(options)) {
+        return &options[index];
+    }
+    index -= ARRAY_SIZE(options);
+    return index < ARRAY_SIZE(own_options) ? &own_options[index] : NULL;
+}
+
 bool xen_9pfs_config_check(const char *node, const char *value, Error **errp)
 {
+    const ConfigOption *option;
+
     if (g_str_equal(node, "tag")) {
         return check_tag(value, errp);
     }
@@ -166,9 +181,9 @@ bool xen_9pfs_config_check(const char *node, const char *value, Error **errp)
         }
         return true;
     }
-    for (size_t i = 0; i < ARRAY_SIZE(options) && value; i++) {
-        if (g_str_equal(node, options[i].node)) {
-            return check_option(&options[i], value, errp);
+    for (size_t i = 0; value && (option = option_at(i)); i++) {
+        if (g_str_equal(node, option->node)) {
+            return check_option(option, value, errp);
         }
     }
     return true;
@@ -176,13 +191,12 @@ bool xen_9pfs_config_check(const char *node, const char *value, Error **errp)
 
 const char *xen_9pfs_config_option(size_t index, bool *own)
 {
-    if (index >= ARRAY_SIZE(options)) {
-        return NULL;
-    }
+    const ConfigOption *option = option_at(index);
+
     if (own) {
-        *own = options[index].own;
+        *own = index >= ARRAY_SIZE(options);
     }
-    return options[index].node;
+    return option ? option->node : NULL;
 }
 
 static bool check_node(const char *base, const char *node, const char *value,
@@ -288,8 +302,7 @@ static bool set_all(XenLegacyDevice *xendev, QemuOpts *opts, Error **errp)
         return false;
     }
     for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
-        if (!options[i].own &&
-            !set_option(xendev, &options[i], opts, errp)) {
+        if (!set_option(xendev, &options[i], opts, errp)) {
             return false;
         }
     }

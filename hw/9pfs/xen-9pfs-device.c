@@ -354,7 +354,8 @@ static bool share_write(Xen9pfsShare *share, xs_transaction_t t, Error **errp)
                     (const char *const *)back->pdata, errp);
 }
 
-static bool share_erase(Xen9pfsShare *share, xs_transaction_t t, Error **errp)
+static bool share_erase(Xen9pfsShare *share, xs_transaction_t t,
+                        Error **errp G_GNUC_UNUSED)
 {
     node_prune(t, share->front);
     node_prune(t, share->back);
@@ -402,7 +403,7 @@ static void share_remove(Xen9pfsShare *share)
     g_clear_pointer(&share->back, g_free);
 }
 
-static void share_exit(Notifier *n, void *data)
+static void share_exit(Notifier *n, void *data G_GNUC_UNUSED)
 {
     share_remove(container_of(n, Xen9pfsShare, exit));
 }
@@ -453,7 +454,8 @@ static const Property share_properties[] = {
     DEFINE_PROP_INT32("devid", Xen9pfsShare, devid, -1),
 };
 
-static void share_class_init(ObjectClass *klass, XEN_9PFS_CLASS_DATA *data)
+static void share_class_init(ObjectClass *klass,
+                             XEN_9PFS_CLASS_DATA *data G_GNUC_UNUSED)
 {
     DeviceClass *dc = DEVICE_CLASS(klass);
     const char *node;
