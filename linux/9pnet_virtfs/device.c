@@ -9,7 +9,7 @@
 
 /* How long a mount waits for a device that is about to connect */
 #define VIRTFS_MOUNT_TIME	(5 * HZ)
-/* How long umount waits for the backend to let go of the connection */
+/* How long umount waits for the next connection */
 #define VIRTFS_CLOSE_TIME	(5 * HZ)
 
 static DEFINE_MUTEX(virtfs_devs_lock);
@@ -226,7 +226,8 @@ struct virtfs_dev *virtfs_dev_claim(struct p9_client *client, const char *tag)
  * @client: its client, or one that was, before its session ended
  *
  * The connection ends with the session, so that no page stays granted that
- * the session needed. The device connects again, for the next one.
+ * the session needed. The device connects again, for the next one; until it
+ * has, a toolstack that takes the device away would meet it half-way.
  */
 void virtfs_dev_release(struct virtfs_dev *dev, struct p9_client *client)
 {
@@ -238,7 +239,9 @@ void virtfs_dev_release(struct virtfs_dev *dev, struct p9_client *client)
 		virtfs_down(dev);
 	mutex_unlock(&dev->lock);
 	if (mine)
-		wait_event_timeout(dev->changed, dev->state != VIRTFS_DOWN,
+		wait_event_timeout(dev->changed,
+				   dev->state == VIRTFS_UP ||
+				   dev->state == VIRTFS_CLOSED,
 				   VIRTFS_CLOSE_TIME);
 	kref_put(&dev->ref, virtfs_dev_free);
 }
