@@ -27,14 +27,14 @@ def attach(guest, tag, path, *options, more=''):
     """The number of the new device."""
     text = tool(*options, 'attach', guest.name, share(tag, path, more))
     devid = int(re.match(rf"9pfs/(\d+): '{tag}' is attached", text)[1])
-    guest.devids.add(devid)
+    guest.devids[devid] = '9pfs'
     guest.wait_state(devid, CONNECTED)
     return devid
 
 
 def detach(guest, devid, *options):
     tool(*options, 'detach', guest.domid, devid)
-    guest.devids.discard(devid)
+    guest.devids.pop(devid, None)
     assert guest.state(devid) == 0
     assert STORE.read(guest.frontend(devid) + '/state') is None
     # Linux has let it go as well.
@@ -174,7 +174,7 @@ def test_device_model_args(new_guest, folder):
     guest.config = lambda: (
         f'{usual}device_model_args_pv = [ "-device", "{device}" ]\n')
     guest.create()
-    guest.devids.add(1)
+    guest.devids[1] = '9pfs'
     guest.wait_state(1, CONNECTED)
     guest.mount('more', '/mnt')
     guest.run('echo text >/mnt/file; umount /mnt')
@@ -191,7 +191,7 @@ def test_qemu_by_hand(new_guest, folder):
                str(guest.domid), '-nodefaults', '-display', 'none', '-device',
                f'xen-9pfs,mount_tag=share,path={folder},security_model=none']
     with subprocess.Popen(command) as qemu:
-        guest.devids.add(0)
+        guest.devids[0] = '9pfs'
         guest.wait_state(0, CONNECTED)
         guest.mount('share', '/mnt')
         guest.run('echo text >/mnt/file; umount /mnt')
