@@ -16,8 +16,8 @@ DESTDIR ?=
 TIME ?= 60
 
 .PHONY: help demo shell check lint check-unit check-loopback check-asan \
-        check-system fuzz coverage loopback-shell compare bench roots qemu \
-        stock asan tools images clean distclean
+        check-system fuzz coverage loopback-shell compare bench figures roots \
+        qemu stock asan tools images clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' \
@@ -56,8 +56,13 @@ loopback-shell: qemu ## 9P commands for a backend without a hypervisor (SHARE=di
 compare: qemu stock tools ## which backend passes what, on the loopback
 	@tests/loopback/compare
 
-bench: qemu stock ## ours, stock and xen-9pfsd side by side (QUICK=1)
+bench: qemu stock images ## ours, stock and xen-9pfsd side by side (QUICK=1)
 	@tests/bench/run $(if $(QUICK),--quick)
+	@$(if $(QUICK),:,scripts/machine bench)
+	@$(if $(QUICK),:,tests/bench/run --xen /src/build/bench-xen/rows.json)
+
+figures: ## what compare and bench gave, into README.md and docs/
+	@scripts/figures
 
 check-system: qemu tools images ## guests on real Xen, emulated (K=pytest expression)
 	@scripts/machine check-system $(if $(K),"$(K)")

@@ -9,6 +9,7 @@ rounds.
 
 import argparse
 import collections
+import datetime
 import json
 import os
 import select
@@ -18,13 +19,19 @@ import sys
 import tempfile
 import time
 
-import picture
+import results
 import table
 
 TOP = '/src'
+sys.path.append(TOP + '/tests/loopback')
+import suite  # pylint: disable=wrong-import-position
+
 BUILD = TOP + '/build'
 FLOOR = BUILD + '/bench/bench-floor'
 BACKENDS = ('stock', 'ours', 'xen-9pfsd', 'floor')
+
+# The suite's name, by the CPUs of guest and backend.
+SUITES = {'2': 'loopback', '1': 'loopback-1cpu', 'any': 'loopback-any'}
 
 K = 1024
 SIZES = (4 * K, 64 * K, 128 * K, 512 * K)
@@ -89,8 +96,10 @@ def plan_chosen(args, plan):
                 sys.exit(f'bench: no such operation: {op}')
             ops += [(op, parse_size(size))] if size else [
                 (op, s) for s in known]
-    if not (ops or args.depth or args.rings or args.cpus):
-        return plan
+    if not (ops or args.depth):
+        return [group for group in plan
+                if group.cpus in (args.cpus or group.cpus).split(',') and
+                str(group.rings) in (args.rings or str(group.rings)).split(',')]
     depths = [int(d) for d in (args.depth or '1,4,16,64').split(',')]
     return [Group(cpus, int(rings), cases(ops or ALL_OPS, depths))
             for cpus in (args.cpus or '2,1').split(',')
@@ -125,7 +134,7 @@ class Session:
     def environment(args, backend, group):
         wrap = '' if group.cpus == 'any' else 'taskset -c 0'
         return {
-            'LOOP_SHIM': BUILD + '/loopback/libloopshim.so',
+            'LOOP_SHIM': BUILD + '/tests/tests/loopback/libloopshim.so',
             **os.environ,
             'LOOP_BACKEND': backend,
             **({'LOOP_DISPATCH': args.dispatch} if args.dispatch else {}),
@@ -194,7 +203,7 @@ class Sessions:
 def median_row(group, case, backend, rounds, baseline):
     """One row of the results from the rounds' rows."""
     good = [row for row in rounds if isinstance(row, dict)]
-    row = {'suite': 'loopback', 'backend': backend, 'op': case.op,
+    row = {'suite': SUITES[group.cpus], 'backend': backend, 'op': case.op,
            'size': case.size, 'rings': group.rings, 'depth': case.depth,
            'cpus': group.cpus, 'rounds': len(good)}
     if len(good) < len(rounds):
@@ -255,6 +264,8 @@ def parse_args():
         'with a size, "read:64K"')
     add('--depth', help='requests in flight, over all rings: 1,4,16,64')
     add('--rings', help='1,2,4')
+    add('--add', action='store_true', help='keep the results that are there')
+    add('--commit', default='', help='what ours is of')
     add('--cpus', help='1: guest and backend on one; 2: on one each; any: '
         'not pinned')
     add('--delay', metavar='US[:US]', help="slow storage: of each of a "
@@ -270,6 +281,7 @@ def parse_args():
     add('--stock', default=BUILD + '/qemu-stock', help='[%(default)s]')
     add('--wrap', action='append', default=[], metavar='BACKEND=COMMAND',
         help='put before a backend, which has to stay the same process')
+    add('--xen', metavar='FILE', help='measure nothing, add these rows')
     add('--output', default=BUILD + '/bench', help='[%(default)s]')
     args = parser.parse_args()
     args.backends = args.backends.split(',')
@@ -282,8 +294,29 @@ def parse_args():
     return args
 
 
+def sign(rows, backends, commit):
+    """Note in the rows when, and of what."""
+    today = datetime.datetime.now(datetime.timezone.utc).strftime('%Y-%m-%d')
+    versions = [f'{backend}: {suite.version_of(backend, commit)}'
+                for backend in backends if backend in suite.BACKENDS]
+    for row in rows:
+        row.update(date=today, versions=versions)
+
+
+def add_xen(args):
+    """Take in what scripts/machine bench has left."""
+    with open(args.xen, encoding='utf-8') as file:
+        rows = json.load(file)
+    sign(rows, ['ours', 'stock'], args.commit)
+    made = results.store(args.output, rows, 'xen')
+    print(f'{", ".join(made)} in {args.output}')
+
+
 def main():
     args = parse_args()
+    if args.xen:
+        add_xen(args)
+        return 0
     plan = plan_chosen(args, plan_quick() if args.quick else
                        plan_full() if args.full else plan_default())
     load = os.getloadavg()[0]
@@ -294,12 +327,10 @@ def main():
         some = run_group(args, group)
         print(table.group(group, some), flush=True)
         rows += some
-    with open(args.output + '/results.json', 'w', encoding='utf-8') as out:
-        out.write('[\n' + ',\n'.join(json.dumps(row) for row in rows) +
-                  '\n]\n')
-    made = picture.make(rows, args.output)
-    print(f'{time.monotonic() - began:.0f} s; ' +
-          ', '.join(['results.json'] + made) + f' in {args.output}')
+    sign(rows, args.backends, args.commit)
+    made = results.store(args.output, rows, '' if args.add else 'loopback')
+    print(f'{time.monotonic() - began:.0f} s; {", ".join(made)} in '
+          f'{args.output}')
     return 1 if any('failure' in row and row['backend'] == 'ours'
                     for row in rows) else 0
 

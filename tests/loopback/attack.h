@@ -90,6 +90,7 @@ bool attack_answers(Fe *fe, int ring, int timeout_ms);
  * attack_header: a header that may lie.
  * attack_request: a request with a body as p9_pack() takes it; returns its
  *     size.
+ * attack_reads: @count reads of fid 1, over all rings, with tags from 900.
  * attack_skip: throw away the replies that are in a ring, and notify; returns
  *     how many bytes they had.
  * attack_unread: whether the backend has left requests in a ring, or runs one.
@@ -100,6 +101,7 @@ void attack_header(uint8_t header[7], uint32_t size, uint8_t type,
                    uint16_t tag);
 bool attack_request(Fe *fe, unsigned ring, uint8_t type, uint16_t tag,
                     const char *format, ...);
+void attack_reads(Fe *fe, unsigned count, uint32_t size);
 uint32_t attack_skip(Fe *fe, unsigned ring);
 bool attack_unread(Fe *fe, unsigned ring);
 void attack_corrupt(Fe *fe, unsigned ring);
@@ -116,5 +118,12 @@ bool attack_wait(Attack *a, bool (*done)(Attack *a), int timeout_ms);
 bool attack_unused(Attack *a);
 unsigned attack_rss_kib(Attack *a);
 unsigned attack_log(Attack *a);
+
+/* Add a test for the one of @cases that @i is; they have a name. */
+#define ATTACK_ADD(where, cases, i, function) do {                           \
+    g_autofree char *path_ = g_strdup_printf("/hostile/%s/%s", where,        \
+                                             (cases)[i].name);               \
+    g_test_add_data_func(path_, &(cases)[i], function);                      \
+} while (0)
 
 #endif

@@ -557,12 +557,3 @@ void fixture_down(Fixture *f)
     g_free(f->dir);
     g_free(f);
 }
-
-void fixture_file(Fixture *f, const char *name, const void *data, size_t len)
-{
-    g_autofree char *path = g_build_filename(f->share, name, NULL);
-    g_autofree char *dir = g_path_get_dirname(path);
-
-    g_assert_cmpint(g_mkdir_with_parents(dir, 0755), ==, 0);
-    g_assert_true(g_file_set_contents(path, data, len, NULL));
-}

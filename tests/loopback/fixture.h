@@ -110,8 +110,14 @@ void fixture_gone(Fixture *f, Fe *fe);
 void fixture_check(Fixture *f);
 char *fixture_why(Fixture *f, Fe *fe);
 
-/* Write a file of the shared folder; @name may have folders in it. */
+/*
+ * fixture_file: write a file of the shared folder; @name may have folders in
+ *     it.
+ * fixture_pattern: the same, of bytes that tell where they are; returns them,
+ *     to be freed.
+ */
 void fixture_file(Fixture *f, const char *name, const void *data, size_t len);
+uint8_t *fixture_pattern(Fixture *f, const char *name, uint32_t len);
 
 /*
  * The backend's type and dialect, and whether devices are virtfs by default.

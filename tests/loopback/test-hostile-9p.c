@@ -406,22 +406,16 @@ static void test_log_flood(gconstpointer data)
     attack_down(a);
 }
 
-#define ADD(where, cases, i, function) do {                                  \
-    g_autofree char *path_ = g_strdup_printf("/hostile/9p/%s/%s", where,     \
-                                             (cases)[i].name);               \
-    g_test_add_data_func(path_, &(cases)[i], function);                      \
-} while (0)
-
 int main(int argc, char **argv)
 {
     unsigned i;
 
     g_test_init(&argc, &argv, NULL);
     for (i = 0; i < G_N_ELEMENTS(body_cases); i++) {
-        ADD("all-types", body_cases, i, test_types);
+        ATTACK_ADD("9p/all-types", body_cases, i, test_types);
     }
     for (i = 0; i < G_N_ELEMENTS(count_cases); i++) {
-        ADD("count", count_cases, i, test_count);
+        ATTACK_ADD("9p/count", count_cases, i, test_count);
     }
     g_test_add_func("/hostile/9p/count/walk", test_walk_count);
     g_test_add_func("/hostile/9p/msize", test_msize);
@@ -429,7 +423,7 @@ int main(int argc, char **argv)
     g_test_add_func("/hostile/9p/version-midway", test_version_midway);
     g_test_add_func("/hostile/9p/same-tag", test_same_tag);
     for (i = 0; i < G_N_ELEMENTS(flush_cases); i++) {
-        ADD("flush", flush_cases, i, test_flush);
+        ATTACK_ADD("9p/flush", flush_cases, i, test_flush);
     }
     g_test_add_func("/hostile/9p/many-fids", test_many_fids);
     g_test_add_func("/hostile/9p/names", test_names);

@@ -205,11 +205,12 @@ static bool strange_bytes(Attack *a, Flex *flex)
  */
 static void moving_index(Attack *a)
 {
+    unsigned rings = a->f->backend == BACKEND_XEN_9PFSD ? 4 : 8;
     unsigned round, ring, delay, i;
 
-    attack_connect(a, 8, 1);
+    attack_connect(a, rings, 1);
     for (round = 0; round < 24 && attack_lives(a); round++) {
-        ring = round % 8;
+        ring = round % rings;
         for (i = 0; i < 200; i++) {
             delay = g_random_int_range(5, 120);
             if (!move_to_end(a, ring)) {
@@ -223,7 +224,7 @@ static void moving_index(Attack *a)
             }
         }
         if (fe_state(a->bad) != XenbusStateConnected &&
-            (!attack_again(a, 8, 1) || !attack_open(a, a->bad))) {
+            (!attack_again(a, rings, 1) || !attack_open(a, a->bad))) {
             return;
         }
     }
@@ -379,15 +380,12 @@ static unsigned cpu_ticks(Attack *a)
 /* A reply that waits for room keeps a processor busy, and teardown. */
 static void spin(Attack *a)
 {
-    unsigned i, ticks;
+    unsigned ticks;
     gint64 start;
 
     attack_connect(a, 1, 1);
     a->bad->hold = true;
-    for (i = 0; i < 4; i++) {
-        attack_request(a->bad, 0, P9_TREAD, 900 + i, "dqd", 1u,
-                       (uint64_t)0, 2000u);
-    }
+    attack_reads(a->bad, 4, 2000);
     g_usleep(50000);
     ticks = cpu_ticks(a);
     g_usleep(500000);
@@ -439,10 +437,7 @@ int main(int argc, char **argv)
 
     g_test_init(&argc, &argv, NULL);
     for (i = 0; i < G_N_ELEMENTS(cases); i++) {
-        g_autofree char *path = g_strdup_printf("/hostile/flaw/%s",
-                                                cases[i].name);
-
-        g_test_add_data_func(path, &cases[i], test_case);
+        ATTACK_ADD("flaw", cases, i, test_case);
     }
     return g_test_run();
 }

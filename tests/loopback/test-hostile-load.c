@@ -27,6 +27,17 @@ static unsigned slowest_read(Attack *a, unsigned for_ms)
     return slowest / 1000;
 }
 
+/* The neighbour is served all the while, and in time. */
+static void neighbour_served(Attack *a, unsigned for_ms)
+{
+    unsigned slowest = slowest_read(a, for_ms);
+
+    g_test_message("the neighbour's slowest read took %u ms", slowest);
+    if (slowest > STALL_MS) {
+        attack_fail(a, "the neighbour waits %u ms", slowest);
+    }
+}
+
 /* ---- A thread that does something all the time ---- */
 
 typedef struct Worker {
@@ -83,16 +94,11 @@ static void run_load(void (*work)(Fe *fe, unsigned i))
 {
     Attack *a = attack_up();
     Worker worker = { .work = work, .fe = a->bad };
-    unsigned slowest;
 
     attack_connect(a, 2, 6);
     start_worker(&worker);
-    slowest = slowest_read(a, 1000);
+    neighbour_served(a, 1000);
     stop_worker(&worker);
-    g_test_message("the neighbour's slowest read took %u ms", slowest);
-    if (slowest > STALL_MS) {
-        attack_fail(a, "a read took %u ms", slowest);
-    }
     attack_down(a);
 }
 
@@ -214,12 +220,7 @@ static const char *const throttled[] = {
 /* Requests for some three seconds of the throttled share. */
 static void slow_requests(Attack *a)
 {
-    unsigned i;
-
-    for (i = 0; i < 12; i++) {
-        attack_request(a->bad, i % 2, P9_TREAD, 900 + i, "dqd", 1u,
-                       (uint64_t)0, 4096u);
-    }
+    attack_reads(a->bad, 12, 4096);
     g_usleep(20000);
 }
 
@@ -228,26 +229,29 @@ static bool offers(Attack *a)
     return fe_state(a->bad) == XenbusStateInitWait;
 }
 
+static void check_unused(Attack *a, int timeout_ms)
+{
+    if (!attack_wait(a, attack_unused, timeout_ms)) {
+        attack_fail(a, "grants of the old session are in use");
+    }
+}
+
 /* Closing with requests that take longer than anybody would wait. */
 static void test_slow_closing(void)
 {
     Attack *a = attack_up_with(throttled);
-    unsigned round, slowest, rss;
+    unsigned round, rss;
 
     attack_connect(a, 2, 4);
     rss = attack_rss_kib(a);
     slow_requests(a);
     for (round = 0; round < 6 && attack_lives(a); round++) {
         fe_set_state(a->bad, XenbusStateClosing);
-        slowest = slowest_read(a, 60);
+        neighbour_served(a, 60);
         fe_set_state(a->bad, XenbusStateClosed);
-        slowest = MAX(slowest, slowest_read(a, 60));
+        neighbour_served(a, 60);
         fe_set_state(a->bad, XenbusStateInitialising);
-        slowest = MAX(slowest, slowest_read(a, 60));
-        if (slowest > STALL_MS) {
-            attack_fail(a, "round %u: the neighbour waits %u ms", round,
-                        slowest);
-        }
+        neighbour_served(a, 60);
     }
     if (attack_rss_kib(a) > rss + 4096) {
         attack_fail(a, "from %u to %u KiB", rss, attack_rss_kib(a));
@@ -255,9 +259,7 @@ static void test_slow_closing(void)
     if (!attack_wait(a, offers, 15000)) {
         attack_fail(a, "it does not come back when its requests are done");
     }
-    if (!attack_wait(a, attack_unused, 1000)) {
-        attack_fail(a, "grants of the old session are in use");
-    }
+    check_unused(a, 1000);
     attack_down(a);
 }
 
@@ -265,18 +267,12 @@ static void test_slow_closing(void)
 static void test_slow_removed(void)
 {
     Attack *a = attack_up_with(throttled);
-    unsigned slowest;
 
     attack_connect(a, 2, 4);
     slow_requests(a);
     fixture_abandon(a->f, a->bad);
-    slowest = slowest_read(a, 300);
-    if (slowest > STALL_MS) {
-        attack_fail(a, "the neighbour waits %u ms", slowest);
-    }
-    if (!attack_wait(a, attack_unused, 15000)) {
-        attack_fail(a, "grants are in use for ever");
-    }
+    neighbour_served(a, 300);
+    check_unused(a, 15000);
     attack_down_fresh(a);
 }
 
@@ -284,19 +280,13 @@ static void test_slow_removed(void)
 static void test_slow_failing(void)
 {
     Attack *a = attack_up_with(throttled);
-    unsigned slowest;
 
     attack_connect(a, 2, 4);
     slow_requests(a);
     attack_corrupt(a->bad, 0);
-    slowest = slowest_read(a, 300);
-    if (slowest > STALL_MS) {
-        attack_fail(a, "the neighbour waits %u ms", slowest);
-    }
+    neighbour_served(a, 300);
     attack_expect(a, ATTACK_CLOSES);
-    if (!attack_wait(a, attack_unused, 15000)) {
-        attack_fail(a, "grants are in use for ever");
-    }
+    check_unused(a, 15000);
     attack_down(a);
 }
 

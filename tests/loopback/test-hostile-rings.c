@@ -73,13 +73,9 @@ static void test_index_busy(gconstpointer data)
 {
     const IndexCase *test = data;
     Attack *a = attack_up();
-    unsigned i;
 
     attack_connect(a, 2, ORDER);
-    for (i = 0; i < 16; i++) {
-        attack_request(a->bad, i % 2, P9_TREAD, 900 + i, "dqd", 1u,
-                       (uint64_t)0, 4000u);
-    }
+    attack_reads(a->bad, 16, 4000);
     move_index(a, test);
     attack_request(a->bad, 0, P9_TCLUNK, 999, "d", 99u);
     g_usleep(5000);
@@ -295,13 +291,9 @@ static void test_setup_late(gconstpointer data)
 {
     const SetupCase *test = data;
     Attack *a = attack_up();
-    unsigned i;
 
     attack_connect(a, 1, ORDER);
-    for (i = 0; i < 4; i++) {
-        attack_request(a->bad, 0, P9_TREAD, 900 + i, "dqd", 1u, (uint64_t)0,
-                       4000u);
-    }
+    attack_reads(a->bad, 4, 4000);
     test->spoil(a, &a->bad->rings[0], test->value);
     fe_kick(a->bad, 0);
     g_usleep(5000);
@@ -418,12 +410,6 @@ static void test_two_broken(void)
 
 /* ---- All of them ---- */
 
-#define ADD(where, cases, i, function) do {                                  \
-    g_autofree char *path_ = g_strdup_printf("/hostile/%s/%s", where,        \
-                                             (cases)[i].name);               \
-    g_test_add_data_func(path_, &(cases)[i], function);                      \
-} while (0)
-
 static void add_sizes(void)
 {
     unsigned i;
@@ -445,17 +431,17 @@ int main(int argc, char **argv)
 
     g_test_init(&argc, &argv, NULL);
     for (i = 0; i < G_N_ELEMENTS(index_cases); i++) {
-        ADD("index/idle", index_cases, i, test_index_idle);
-        ADD("index/busy", index_cases, i, test_index_busy);
+        ATTACK_ADD("index/idle", index_cases, i, test_index_idle);
+        ATTACK_ADD("index/busy", index_cases, i, test_index_busy);
     }
     add_sizes();
     g_test_add_func("/hostile/size/two-rings", test_two_broken);
     for (i = 0; i < G_N_ELEMENTS(setup_cases); i++) {
-        ADD("setup", setup_cases, i, test_setup);
-        ADD("setup-late", setup_cases, i, test_setup_late);
+        ATTACK_ADD("setup", setup_cases, i, test_setup);
+        ATTACK_ADD("setup-late", setup_cases, i, test_setup_late);
     }
     for (i = 0; i < G_N_ELEMENTS(flip_cases); i++) {
-        ADD("flip", flip_cases, i, test_flip);
+        ATTACK_ADD("flip", flip_cases, i, test_flip);
     }
     return g_test_run();
 }

@@ -96,8 +96,9 @@ static void test_mixed(gconstpointer data)
         raw->flags = round & 1 ? persistent : 0;
         raw_split(raw, RAW_READ, message + 10, 13, 5);
         for (i = 0; total < 3011; i++) {
-            uint32_t size = MIN(g_test_rand_int_range(1, 700), 3011 - total);
+            uint32_t size = g_test_rand_int_range(1, 700);
 
+            size = MIN(size, 3011 - total);
             raw->flags = g_test_rand_bit() ? persistent : 0;
             raw_segment(raw, RAW_WRITE, g_test_rand_int_range(0, 3000), size);
             total += size;

@@ -47,11 +47,11 @@ static void test_nodes(void)
         bool back;
     } cases[] = {
         { "grant-policy", { "", "both", "map|copy", "AUTO" }, true },
-        { "multi-queue-num-queues", { "0", "9", "-1", "x", "" } },
-        { "ring-page-order", { "5", "-1", "x", "" } },
-        { "queue-0/ring-ref0", { "x", "-1", "" } },
-        { "queue-1/ring-ref3", { "4294967296" } },
-        { "queue-1/event-channel", { "x", "" } },
+        { "multi-queue-num-queues", { "0", "9", "-1", "x", "" }, false },
+        { "ring-page-order", { "5", "-1", "x", "" }, false },
+        { "queue-0/ring-ref0", { "x", "-1", "" }, false },
+        { "queue-1/ring-ref3", { "4294967296" }, false },
+        { "queue-1/event-channel", { "x", "" }, false },
     };
     unsigned i, k;
 

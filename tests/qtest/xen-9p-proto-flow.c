@@ -31,7 +31,7 @@ static void open_file(Fixture *f, Fe *fe)
 /* Take in what is there, and every event that tells of it. */
 static void settle(Fe *fe)
 {
-    while (fe_pump(fe, 0) > 0 || wait_event(fe, 50)) {
+    while (fe_pump(fe, 0) > 0 || fe_wait_event(fe, 50)) {
         continue;
     }
 }
@@ -50,7 +50,7 @@ void proto_event_of_reply(void)
         settle(fe);
         req = ask(&fe->client, 0);
         while (flex_ready(&fe->rings[0]) == 0) {
-            g_assert_true(wait_event(fe, DO_MS));
+            g_assert_true(fe_wait_event(fe, DO_MS));
         }
         asked(req);
     }
@@ -79,7 +79,7 @@ void proto_event_of_room(void)
     }
     backend_resume(f);
     while (flex_room(ring) < ASK_SIZE) {
-        g_assert_true(wait_event(fe, DO_MS));
+        g_assert_true(fe_wait_event(fe, DO_MS));
     }
     fe->hold = false;
     for (i = 0; i < reqs->len; i++) {

@@ -111,23 +111,6 @@ void end_refused(Fixture *f, Fe *fe)
     fixture_down(f);
 }
 
-bool wait_event(Fe *fe, int timeout_ms)
-{
-    struct pollfd pfd = {
-        .fd = loop_evtchn_fd(fe->guest->loop, fe->handle), .events = POLLIN,
-    };
-    int port;
-
-    if (poll(&pfd, 1, timeout_ms) <= 0) {
-        return false;
-    }
-    port = loop_evtchn_pending(fe->guest->loop, fe->handle);
-    if (port > 0) {
-        loop_evtchn_unmask(fe->guest->loop, fe->handle, port);
-    }
-    return true;
-}
-
 P9Req *make_version(Fe *fe)
 {
     P9Req *req = p9_req_new(&fe->client, P9_TVERSION, P9_NOTAG, 0);

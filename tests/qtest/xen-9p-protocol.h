@@ -32,9 +32,6 @@ bool never_offered(Fe *fe);
 bool closes(Fe *fe);
 void end_refused(Fixture *f, Fe *fe);
 
-/* Wait for an event on any port of the frontend, and take it. */
-bool wait_event(Fe *fe, int timeout_ms);
-
 /*
  * make_version: a Tversion that waits for its reply already, but that the
  *     caller sends, in the pieces that it likes.

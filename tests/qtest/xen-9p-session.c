@@ -162,14 +162,7 @@ void host_file(Session *s, const char *name, const char *text)
 
 uint8_t *host_pattern(Session *s, const char *name, uint32_t size)
 {
-    uint8_t *data = g_malloc(size);
-    uint32_t i;
-
-    for (i = 0; i < size; i++) {
-        data[i] = (i * 2654435761u) >> 24;
-    }
-    fixture_file(s->f, name, data, size);
-    return data;
+    return fixture_pattern(s->f, name, size);
 }
 
 void host_expect(Session *s, const char *name, const void *data, size_t len)

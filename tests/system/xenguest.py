@@ -184,9 +184,10 @@ class Guest:
     alive = {}
 
     def __init__(self, name, kind='pv', shares=(), qemu=OUR_QEMU, mode='agent',
-                 vcpus=1):
+                 vcpus=1, initramfs=INITRAMFS):
         self.name, self.kind, self.shares = name, kind, list(shares)
         self.qemu, self.mode, self.vcpus = qemu, mode, vcpus
+        self.initramfs = initramfs
         self.domid = self.console = self.server = None
         self.log_seen = self.warnings_seen = 0
         self.broken = False
@@ -200,7 +201,7 @@ class Guest:
         quick = f'{QUICK} {QUICK_HVM}' if self.kind == 'hvm' else QUICK
         lines = [f'name = "{self.name}"', f'type = "{self.kind}"',
                  f'kernel = "{KERNEL[self.kind]}"',
-                 f'ramdisk = "{INITRAMFS}"',
+                 f'ramdisk = "{self.initramfs}"',
                  f'extra = "console=hvc0 quiet {quick} {self.mode}"',
                  'memory = 256', f'vcpus = {self.vcpus}']
         if self.kind == 'hvm':

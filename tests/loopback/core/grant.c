@@ -116,30 +116,39 @@ grant_entry_v1_t *loop_grant_entry(Loop *loop, domid_t domid, grant_ref_t ref)
     return entry;
 }
 
-uint32_t loop_grants_active(Loop *loop, domid_t domid)
+typedef bool GrantTest(const LoopDomain *dom, uint32_t ref);
+
+/* How many of a domain's grants a test is true of. */
+static uint32_t count_grants(Loop *loop, domid_t domid, GrantTest *test)
 {
-    uint32_t ref, active = 0;
+    uint32_t ref, count = 0;
     LoopDomain *dom;
 
     loop_lock(loop);
     dom = loop_find(loop, domid);
     for (ref = LOOP_RESERVED_GRANTS; dom && ref < LOOP_MAX_GRANTS; ref++) {
-        active += dom->grant_used[ref];
+        count += test(dom, ref);
     }
     loop_unlock(loop);
-    return active;
+    return count;
+}
+
+static bool is_active(const LoopDomain *dom, uint32_t ref)
+{
+    return dom->grant_used[ref];
+}
+
+static bool is_in_use(const LoopDomain *dom, uint32_t ref)
+{
+    return dom->active[ref].readers || dom->active[ref].writers;
+}
+
+uint32_t loop_grants_active(Loop *loop, domid_t domid)
+{
+    return count_grants(loop, domid, is_active);
 }
 
 uint32_t loop_grants_in_use(Loop *loop, domid_t domid)
 {
-    uint32_t ref, used = 0;
-    LoopDomain *dom;
-
-    loop_lock(loop);
-    dom = loop_find(loop, domid);
-    for (ref = LOOP_RESERVED_GRANTS; dom && ref < LOOP_MAX_GRANTS; ref++) {
-        used += dom->active[ref].readers || dom->active[ref].writers;
-    }
-    loop_unlock(loop);
-    return used;
+    return count_grants(loop, domid, is_in_use);
 }

@@ -157,8 +157,7 @@ static int drain(Fe *fe)
     return replies;
 }
 
-/* Wait for an event; rings are looked at after the port is unmasked. */
-static bool wait_event(Fe *fe, int timeout_ms)
+bool fe_wait_event(Fe *fe, int timeout_ms)
 {
     struct pollfd pfd = {
         .fd = loop_evtchn_fd(fe->guest->loop, fe->handle), .events = POLLIN,
@@ -194,7 +193,8 @@ int fe_pump(Fe *fe, int timeout_ms)
         if (left <= 0) {
             return 0;
         }
-        if (!wait_event(fe, MIN(left, ALIVE_SLICE_MS)) && !fe_is_alive(fe)) {
+        if (!fe_wait_event(fe, MIN(left, ALIVE_SLICE_MS)) &&
+            !fe_is_alive(fe)) {
             return drain(fe) ? 1 : -1;
         }
     }

@@ -100,9 +100,12 @@ void fe_kick(Fe *fe, unsigned ring);
 bool fe_is_alive(Fe *fe);
 
 /*
+ * fe_wait_event: wait for an event on any port, and take it; whether one came.
+ *     Rings are to be looked at afterwards.
  * fe_pump: take in what is in the rings; wait up to @timeout_ms if there is
  *     nothing. How many replies came; -1 if none will ever come again.
  */
+bool fe_wait_event(Fe *fe, int timeout_ms);
 int fe_pump(Fe *fe, int timeout_ms);
 
 #endif

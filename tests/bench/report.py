@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The results as the README shows them: Markdown, of the chosen few."""
+
+import table
+
+PREFACE = '''![Operations a second by requests in flight: ours, stock, xen-9pfsd and the
+floor](docs/bench.svg)
+
+More is better in "over", less in "median latency" and "CPU time", which are
+ours divided by stock's; 1.00 is the same. "The floor" is QEMU's 9P server with
+no transport at all. xen-9pfsd has a smaller protocol and no threads. The
+picture is there [as PNG](docs/bench.png), too.
+'''
+
+DEPTHS = (1, 16)
+XEN_OPS = {'read': 'fio, read', 'write': 'fio, write',
+           'create': 'create small files (tar)', 'list': 'list them (ls -lR)',
+           'readall': 'read them (cat)', 'remove': 'remove them (rm -r)'}
+
+
+def by_case(rows):
+    """{(op, size, depth): {backend: row}}"""
+    cases = {}
+    for row in rows:
+        key = row['op'], row['size'], row['depth']
+        cases.setdefault(key, {})[row['backend']] = row
+    return cases
+
+
+def times(value):
+    return '–' if value is None else f'{value:.2f}'
+
+
+def over(ours, other):
+    """How many times as many operations."""
+    if not other or not other.get('ops_per_s'):
+        return '–'
+    return times(ours['ops_per_s'] / other['ops_per_s'])
+
+
+def heading(*cells):
+    return [f'| {" | ".join(cells)} |',
+            f'| --- |{" ---: |" * (len(cells) - 1)}']
+
+
+def loopback(two, one):
+    """Rows with two rings, on two CPUs and on one."""
+    yield from heading('two rings', 'in flight', 'operations/s',
+                       'over stock', 'median latency', 'CPU time',
+                       'over stock, one CPU', 'over xen-9pfsd',
+                       'over the floor')
+    alone = by_case(one)
+    for key, backends in by_case(two).items():
+        ours = backends.get('ours', {})
+        if key[2] not in DEPTHS or not ours.get('ops_per_s'):
+            continue
+        on_one = alone.get(key, {}).get('ours', {})
+        cells = [table.op_name(ours), str(key[2]),
+                 f'{ours["ops_per_s"]:,.0f}',
+                 f'**{times(ours["ratio_to_stock"])}**',
+                 times(ours['p50_to_stock']), times(ours['cpu_to_stock']),
+                 times(on_one.get('ratio_to_stock')),
+                 over(ours, backends.get('xen-9pfsd')),
+                 over(ours, backends.get('floor'))]
+        yield f'| {" | ".join(cells)} |'
+
+
+def xen(rows):
+    yield from heading('real Xen, emulated', 'in flight', 'over stock',
+                       'least and most', 'CPU time')
+    for row in rows:
+        name = XEN_OPS[row['op']]
+        if name.startswith('fio'):
+            name += ' ' + table.size_name(row['size'])
+        yield (f'| {name} | {row["depth"]} | '
+               f'**{times(row["ratio_to_stock"])}** | '
+               f'{times(row["ratio_min"])} to {times(row["ratio_max"])} | '
+               f'{times(row["cpu_to_stock"])} |')
+
+
+def provenance(rows):
+    """When, and what."""
+    dates = sorted({row['date'] for row in rows})
+    when = dates[0] if len(dates) == 1 else f'{dates[0]} to {dates[-1]}'
+    versions = sorted({text for row in rows for text in row['versions']})
+    return f'{when}; {"; ".join(versions)}; {rows[0]["rounds"]} rounds.'
+
+
+def markdown(rows):
+    two, one, real = ([row for row in rows if row['suite'] == suite and
+                       row['rings'] == 2]
+                      for suite in ('loopback', 'loopback-1cpu', 'xen'))
+    if two:
+        yield PREFACE
+        yield from loopback(two, one)
+        yield ''
+        yield 'On the loopback. ' + provenance(two + one)
+    if real:
+        yield ''
+        yield from xen(real)
+        yield ''
+        yield 'Two guests of one boot, in turn. ' + provenance(real)

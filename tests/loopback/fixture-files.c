@@ -1,0 +1,27 @@
+/*
+ * Files of the folder that a fixture serves
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "fixture.h"
+
+void fixture_file(Fixture *f, const char *name, const void *data, size_t len)
+{
+    g_autofree char *path = g_build_filename(f->share, name, NULL);
+    g_autofree char *dir = g_path_get_dirname(path);
+
+    g_assert_cmpint(g_mkdir_with_parents(dir, 0755), ==, 0);
+    g_assert_true(g_file_set_contents(path, data, len, NULL));
+}
+
+uint8_t *fixture_pattern(Fixture *f, const char *name, uint32_t len)
+{
+    uint8_t *data = g_malloc(len);
+    uint32_t i;
+
+    for (i = 0; i < len; i++) {
+        data[i] = (i * 2654435761u) >> 24;
+    }
+    fixture_file(f, name, data, len);
+    return data;
+}

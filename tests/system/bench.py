@@ -1,0 +1,186 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""In dom0: our QEMU against stock, each with a guest, in the same boot.
+
+    bench.py ROUNDS
+
+Both guests are up all the time. A round runs every case in one guest after the
+other, the first one's turn going round; ratios are taken within a round.
+Emulation makes absolute figures worthless, so only ratios are reported. Rows
+go to /results/rows.json.
+"""
+
+import collections
+import json
+import os
+import statistics
+import sys
+import tarfile
+import time
+
+from xenguest import Guest, Share
+
+QEMUS = {'ours': '/usr/bin/qemu-system-i386', 'stock': '/usr/bin/qemu-stock'}
+RESULTS = '/results/rows.json'
+# The served folders are in memory: a disk is not what is measured.
+FOLDERS = '/tmp/bench'
+INITRAMFS = '/tmp/bench.cpio'
+PARTS = ('/opt/xen-9pfs/guest.cpio', '/opt/xen-9pfs/bench.cpio')
+
+K = 1024
+FILE_SIZE = 32 * K * K
+SECONDS = 4
+TICKS = os.sysconf('SC_CLK_TCK')
+
+Case = collections.namedtuple('Case', 'op size depth')
+FIO_CASES = [
+    Case('read', 4 * K, 1), Case('read', 4 * K, 16), Case('read', 512 * K, 1),
+    Case('write', 4 * K, 1), Case('write', 4 * K, 16),
+    Case('write', 512 * K, 1),
+]
+
+# Small files: every step is one process, since in emulation to start one costs
+# as much as many requests.
+FILES, FOLDERS_OF_FILES, FILE = 160, 8, 4 * K
+STEPS = [
+    ('create', 'tar -xf /tmp/files.tar'),
+    ('list', 'ls -lR files >/dev/null'),
+    ('readall', 'cat files/*/* >/dev/null'),
+    ('remove', 'rm -r files'),
+]
+
+# --clocksource: fio would else measure the processor's, for seconds. A thread
+# for each request in flight: 9p's own reads and writes are synchronous.
+FIO = '''fio --name=it --filename=/mnt/data --output=/mnt/fio.json \
+    --output-format=json --clocksource=clock_gettime --ioengine=psync \
+    --invalidate=0 --fallocate=none --allow_file_create=0 --thread \
+    --group_reporting --time_based --runtime={seconds} --size={file_size} \
+    --rw={rw} --bs={case.size} --numjobs={case.depth} --percentile_list=50:99'''
+
+
+def say(text):
+    print(f'[{time.monotonic():6.1f} s] {text}', flush=True)
+
+
+class Subject:
+    """A QEMU, its guest and the folder that it serves."""
+
+    def __init__(self, name):
+        self.folder = f'{FOLDERS}/{name}'
+        os.makedirs(self.folder)
+        with open(f'{self.folder}/data', 'wb') as file:
+            for _ in range(FILE_SIZE // (K * K)):
+                file.write(os.urandom(K * K))
+        self.make_archive()
+        self.guest = Guest(name, shares=[Share('share', self.folder)],
+                           qemu=QEMUS[name], initramfs=INITRAMFS)
+        self.guest.create()
+        say(f'the guest on {name} is up')
+        self.guest.mount('share', '/mnt')
+        self.guest.run('cp /mnt/files.tar /tmp')
+
+    def make_archive(self):
+        with tarfile.open(f'{self.folder}/files.tar', 'w') as archive:
+            for folder in range(FOLDERS_OF_FILES):
+                for number in range(FILES // FOLDERS_OF_FILES):
+                    info = tarfile.TarInfo(f'files/{folder}/{number}')
+                    info.size = FILE
+                    with open(f'{self.folder}/data', 'rb') as data:
+                        archive.addfile(info, data)
+
+    def cpu_seconds(self):
+        with open(f'/proc/{self.guest.qemu_pid()}/stat', encoding='ascii') as f:
+            words = f.read().rpartition(')')[2].split()
+        return (int(words[11]) + int(words[12])) / TICKS
+
+    def measure(self, run, *args):
+        """Figures of run(*args), which returns some of them."""
+        cpu = self.cpu_seconds()
+        figures = run(*args)
+        print('   ', args, figures, flush=True)
+        ops = figures.pop('ops')
+        figures['cpu_us_per_op'] = (self.cpu_seconds() - cpu) * 1e6 / ops
+        return figures
+
+    def fio(self, case):
+        # A sequence of large requests; small ones anywhere in the file.
+        rw = case.op if case.size > 64 * K else f'rand{case.op}'
+        self.guest.run(FIO.format(case=case, rw=rw, seconds=SECONDS,
+                                  file_size=FILE_SIZE))
+        with open(f'{self.folder}/fio.json', encoding='utf-8') as file:
+            job = json.load(file)['jobs'][0][case.op]
+        assert not job.get('total_err')
+        percentiles = job['clat_ns']['percentile']
+        return {'ops': job['total_ios'], 'ops_per_s': job['iops'],
+                'mb_per_s': job['bw_bytes'] / 1e6,
+                'lat_us_p50': percentiles['50.000000'] / 1e3,
+                'lat_us_p99': percentiles['99.000000'] / 1e3}
+
+    def step(self, command):
+        """One step with the small files; the guest's own clock."""
+        said = self.guest.run(f'cd /mnt; read a _ </proc/uptime; {command} || '
+                              'exit; read b _ </proc/uptime; echo $a $b', 300)
+        start, end = map(float, said.split())
+        return {'ops': FILES, 'ops_per_s': FILES / max(end - start, 0.01)}
+
+    def round(self):
+        """All cases once: {case: figures}."""
+        found = {case: self.measure(self.fio, case) for case in FIO_CASES}
+        for name, command in STEPS:
+            found[Case(name, FILE, 1)] = self.measure(self.step, command)
+        return found
+
+
+def ratios(rounds, figure):
+    """Ours over stock, a value a round; none where nobody measured."""
+    pairs = [(r['ours'].get(figure), r['stock'].get(figure)) for r in rounds]
+    return [ours / stock for ours, stock in pairs if ours and stock]
+
+
+def row_of(case, rounds):
+    """What is reported of a case."""
+    def median(figure):
+        found = ratios(rounds, figure)
+        return round(statistics.median(found), 3) if found else None
+    throughput = ratios(rounds, 'ops_per_s')
+    return {'suite': 'xen', 'backend': 'ours', 'protocol': '9P2000.L',
+            'op': case.op, 'size': case.size, 'rings': 2, 'depth': case.depth,
+            'rounds': len(rounds), 'ratio_to_stock': median('ops_per_s'),
+            'ratio_min': round(min(throughput), 3),
+            'ratio_max': round(max(throughput), 3),
+            'p50_to_stock': median('lat_us_p50'),
+            'cpu_to_stock': median('cpu_us_per_op')}
+
+
+def main():
+    count = int(sys.argv[1])
+    with open(INITRAMFS, 'wb') as whole:
+        for part in PARTS:
+            with open(part, 'rb') as file:
+                whole.write(file.read())
+    say('two guests come up')
+    subjects = {name: Subject(name) for name in QEMUS}
+    rounds = []
+    for number in range(count):
+        names = list(subjects)
+        names = names[number % 2:] + names[:number % 2]
+        found = {}
+        for name in names:
+            found[name] = subjects[name].round()
+            say(f'round {number + 1} of {count}: {name} is done')
+        rounds.append(found)
+    rows = [row_of(case, [{name: r[name][case] for name in r} for r in rounds])
+            for case in rounds[0]['ours']]
+    for row in rows:
+        print(f'{row["op"]:8} {row["size"]:7} depth {row["depth"]:2}  '
+              f'ours over stock: {row["ratio_to_stock"]:5.2f} '
+              f'({row["ratio_min"]:.2f} to {row["ratio_max"]:.2f}), '
+              f'cpu {row["cpu_to_stock"]}', flush=True)
+    for subject in subjects.values():
+        subject.guest.shutdown()
+    with open(RESULTS, 'w', encoding='utf-8') as file:
+        json.dump(rows, file)
+
+
+if __name__ == '__main__':
+    main()
