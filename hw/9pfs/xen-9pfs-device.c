@@ -455,7 +455,7 @@ static const Property share_properties[] = {
 };
 
 static void share_class_init(ObjectClass *klass,
-                             XEN_9PFS_CLASS_DATA *data G_GNUC_UNUSED)
+                             Xen9pfsClassData data G_GNUC_UNUSED)
 {
     DeviceClass *dc = DEVICE_CLASS(klass);
     const char *node;

@@ -83,7 +83,7 @@ Fe *shares_use(Fixture *f, const char *protocol, int devid)
     fixture_file(f, "file", "hello", 5);
     g_assert_true(fe_connect(front, 2, 4));
     tattach({.fe = fe});
-    twalk({.fe = fe, .fid = 0, .newfid = 1, .names = {"file"}});
+    twalk({.fe = fe, .fid = 0, .newfid = 1, .path = "file"});
     tlopen({.fe = fe, .fid = 1});
     tread({.fe = fe, .fid = 1, .count = sizeof(text), .data = text,
            .rcount = &len});

@@ -62,7 +62,7 @@ static void call_check(Call *call, int status, const char *text)
 {
     const char *printed = status ? call->err : call->out;
 
-    g_test_message("status %d\n%s%s", call->status, call->out, call->err);
+    g_test_message("status %d: %s%s", call->status, call->out, call->err);
     g_assert_cmpint(call->status, ==, status);
     g_assert_nonnull(strstr(printed, text));
     call_free(call);

@@ -323,7 +323,7 @@ static void test_parallel(void)
         }
         g_assert_cmpuint(b.d.in_workers, ==, 0);
         g_assert_cmpuint(b.d.classes[TREAD / 2][0].proof, ==,
-                         cases[i].proves ? proof : 0);
+                         proof * cases[i].proves);
     }
 }
 

@@ -96,7 +96,7 @@ static bool parse(Share *share, char **words, GError **err)
     return true;
 }
 
-static bool add_device(Qemu *qemu, Share *share, GError **err)
+static bool add_device(QemuServer *qemu, Share *share, GError **err)
 {
     g_autoptr(Json) answer = qmp_run(qemu->qmp, "device_add",
                                      share->properties->str, err);
@@ -108,7 +108,7 @@ static bool add_device(Qemu *qemu, Share *share, GError **err)
     return answer;
 }
 
-static void remove_device(Qemu *qemu, Share *share)
+static void remove_device(QemuServer *qemu, Share *share)
 {
     g_autofree char *arguments = g_strdup_printf("{\"id\": \"%s\"}",
                                                  share->id);
@@ -116,7 +116,7 @@ static void remove_device(Qemu *qemu, Share *share)
 }
 
 /* The device that QEMU has made, once its backend offers it to the guest. */
-static Device *await_device(Host *host, Qemu *qemu, Share *share,
+static Device *await_device(Host *host, QemuServer *qemu, Share *share,
                             GError **err)
 {
     g_autofree char *path = g_strdup_printf("/machine/peripheral/%s",
@@ -146,7 +146,7 @@ static Device *await_device(Host *host, Qemu *qemu, Share *share,
 
 static bool attach(Host *host, unsigned domid, Share *share, GError **err)
 {
-    g_autoptr(Qemu) qemu = host->qmp || qemu_runs(host, domid) ?
+    g_autoptr(QemuServer) qemu = host->qmp || qemu_runs(host, domid) ?
         qemu_find(host, domid, err) : qemu_start(host, domid, err);
     g_autoptr(Device) dev = NULL;
 

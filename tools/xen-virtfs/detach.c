@@ -32,7 +32,7 @@ static bool say_goodbye(Host *host, const Device *dev, GError **err)
 }
 
 /* Remove it where it was made: by QEMU, else from xenstore. */
-static bool remove_device(Host *host, Qemu *qemu, const Device *dev,
+static bool remove_device(Host *host, QemuServer *qemu, const Device *dev,
                           GError **err)
 {
     g_autofree char *path = qemu ? qemu_share(qemu, dev->protocol,
@@ -50,7 +50,7 @@ static bool remove_device(Host *host, Qemu *qemu, const Device *dev,
 
 static bool detach(Host *host, const Device *dev, GError **err)
 {
-    g_autoptr(Qemu) qemu = NULL;
+    g_autoptr(QemuServer) qemu = NULL;
 
     /* Asked first: without it nothing is begun that cannot be ended. */
     if (!device_is_libxl(host, dev) &&

@@ -38,9 +38,9 @@ bool qemu_runs(Host *host, unsigned domid)
     return pid;
 }
 
-static Qemu *qemu_new(Host *host, unsigned domid, Qmp *qmp)
+static QemuServer *qemu_new(Host *host, unsigned domid, Qmp *qmp)
 {
-    Qemu *qemu = g_new0(Qemu, 1);
+    QemuServer *qemu = g_new0(QemuServer, 1);
     g_autoptr(Json) answer = qmp_run(qmp, "query-name", NULL, NULL);
     const char *name = json_get_text(answer, "name");
 
@@ -51,7 +51,7 @@ static Qemu *qemu_new(Host *host, unsigned domid, Qmp *qmp)
     return qemu;
 }
 
-void qemu_free(Qemu *qemu)
+void qemu_free(QemuServer *qemu)
 {
     if (qemu) {
         qmp_close(qemu->qmp);
@@ -59,7 +59,7 @@ void qemu_free(Qemu *qemu)
     }
 }
 
-Qemu *qemu_find(Host *host, unsigned domid, GError **err)
+QemuServer *qemu_find(Host *host, unsigned domid, GError **err)
 {
     Qmp *qmp = NULL;
     unsigned i;
@@ -160,13 +160,13 @@ static bool note_pid(Host *host, unsigned domid, pid_t pid)
 }
 
 /* Wait until it answers, or has ended. */
-static Qemu *await(Host *host, unsigned domid, pid_t pid, const char *log,
-                   GError **err)
+static QemuServer *await(Host *host, unsigned domid, pid_t pid,
+                         const char *log, GError **err)
 {
     gint64 end = g_get_monotonic_time() + host->timeout_ms * 1000LL;
 
     do {
-        Qemu *qemu = qemu_find(host, domid, NULL);
+        QemuServer *qemu = qemu_find(host, domid, NULL);
 
         if (qemu) {
             return qemu;
@@ -187,11 +187,11 @@ static Qemu *await(Host *host, unsigned domid, pid_t pid, const char *log,
     return NULL;
 }
 
-Qemu *qemu_start(Host *host, unsigned domid, GError **err)
+QemuServer *qemu_start(Host *host, unsigned domid, GError **err)
 {
     g_autofree char *log = log_path(host, domid);
     int fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
-    Qemu *qemu;
+    QemuServer *qemu;
     pid_t pid;
 
     if (fd < 0) {
@@ -220,7 +220,7 @@ Qemu *qemu_start(Host *host, unsigned domid, GError **err)
     return qemu;
 }
 
-void qemu_end(Qemu *qemu)
+void qemu_end(QemuServer *qemu)
 {
     g_autofree char *node = pid_node(qemu->domid);
     g_autoptr(Json) answer = NULL;
@@ -234,7 +234,7 @@ void qemu_end(Qemu *qemu)
 
 /* ---- What it has ---- */
 
-Json *qemu_get(Qemu *qemu, const char *path, const char *property,
+Json *qemu_get(QemuServer *qemu, const char *path, const char *property,
                GError **err)
 {
     g_autoptr(GString) arguments = g_string_new("{");
@@ -246,8 +246,10 @@ Json *qemu_get(Qemu *qemu, const char *path, const char *property,
 }
 
 /* Call @visit with each of its shares until that returns true. */
-static bool each_share(Qemu *qemu, bool (*visit)(Qemu *qemu, const char *path,
-                                                 void *opaque), void *opaque)
+static bool each_share(QemuServer *qemu,
+                       bool (*visit)(QemuServer *qemu, const char *path,
+                                     void *opaque),
+                       void *opaque)
 {
     static const char *const folders[] = {
         "/machine/peripheral", "/machine/peripheral-anon",
@@ -283,7 +285,7 @@ typedef struct Wanted {
     char *path;
 } Wanted;
 
-static bool is_wanted(Qemu *qemu, const char *path, void *opaque)
+static bool is_wanted(QemuServer *qemu, const char *path, void *opaque)
 {
     Wanted *wanted = opaque;
     g_autoptr(Json) protocol = qemu_get(qemu, path, "protocol", NULL);
@@ -298,7 +300,7 @@ static bool is_wanted(Qemu *qemu, const char *path, void *opaque)
     return false;
 }
 
-char *qemu_share(Qemu *qemu, const char *protocol, unsigned devid)
+char *qemu_share(QemuServer *qemu, const char *protocol, unsigned devid)
 {
     Wanted wanted = { .protocol = protocol, .devid = devid };
 
@@ -306,14 +308,14 @@ char *qemu_share(Qemu *qemu, const char *protocol, unsigned devid)
     return wanted.path;
 }
 
-static bool count(Qemu *qemu G_GNUC_UNUSED, const char *path G_GNUC_UNUSED,
-                  void *opaque)
+static bool count(QemuServer *qemu G_GNUC_UNUSED,
+                  const char *path G_GNUC_UNUSED, void *opaque)
 {
     (*(unsigned *)opaque)++;
     return false;
 }
 
-unsigned qemu_shares(Qemu *qemu)
+unsigned qemu_shares(QemuServer *qemu)
 {
     unsigned num = 0;
 

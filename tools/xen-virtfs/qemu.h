@@ -8,13 +8,13 @@
 
 #include "qmp.h"
 
-typedef struct Qemu {
+typedef struct QemuServer {
     Host *host;
     unsigned domid;
     Qmp *qmp;
     bool ours;                  /* this program has started it, now or once */
     bool started;               /* now */
-} Qemu;
+} QemuServer;
 
 /**
  * qemu_runs: whether a QEMU serves the domain, as far as xenstore knows
@@ -25,38 +25,38 @@ bool qemu_runs(Host *host, unsigned domid);
  * qemu_find: connect to the QEMU that serves a domain
  * @err: TOOL_NO_QEMU
  */
-Qemu *qemu_find(Host *host, unsigned domid, GError **err);
+QemuServer *qemu_find(Host *host, unsigned domid, GError **err);
 
 /**
  * qemu_start: start one, for a domain that has none
  *
  * xl ends it with the domain, as it does with those that it has started.
  */
-Qemu *qemu_start(Host *host, unsigned domid, GError **err);
+QemuServer *qemu_start(Host *host, unsigned domid, GError **err);
 
 /**
  * qemu_end: end one that is ours, as if it had never been
  */
-void qemu_end(Qemu *qemu);
-void qemu_free(Qemu *qemu);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(Qemu, qemu_free)
+void qemu_end(QemuServer *qemu);
+void qemu_free(QemuServer *qemu);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(QemuServer, qemu_free)
 
 /**
  * qemu_share: the QOM path of the -device xen-9pfs of a device, to be freed
  *
  * Returns: NULL where QEMU has none, so that others have made the device.
  */
-char *qemu_share(Qemu *qemu, const char *protocol, unsigned devid);
+char *qemu_share(QemuServer *qemu, const char *protocol, unsigned devid);
 
 /**
  * qemu_shares: how many of them it has
  */
-unsigned qemu_shares(Qemu *qemu);
+unsigned qemu_shares(QemuServer *qemu);
 
 /**
  * qemu_get: a property of an object of QEMU's; NULL with @err set
  */
-Json *qemu_get(Qemu *qemu, const char *path, const char *property,
+Json *qemu_get(QemuServer *qemu, const char *path, const char *property,
                GError **err);
 
 #endif

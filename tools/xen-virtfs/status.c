@@ -24,7 +24,7 @@ static const struct {
 };
 
 /* The backend's own object: it is there for libxl's devices as well. */
-static Json *get_stats(Qemu *qemu, const Device *dev)
+static Json *get_stats(QemuServer *qemu, const Device *dev)
 {
     g_autofree char *path = g_strdup_printf(
         "/machine/peripheral/xen-%s-%u", dev->type, dev->devid);
@@ -81,7 +81,7 @@ static void print_text(Host *host, const Device *dev, const Json *stats)
     }
 }
 
-static void print_all(Host *host, const GPtrArray *all, Qemu *qemu)
+static void print_all(Host *host, const GPtrArray *all, QemuServer *qemu)
 {
     unsigned i;
 
@@ -106,7 +106,7 @@ static void print_all(Host *host, const GPtrArray *all, Qemu *qemu)
 bool command_status(Host *host, char **words, int num, GError **err)
 {
     g_autoptr(GPtrArray) all = NULL;
-    g_autoptr(Qemu) qemu = NULL;
+    g_autoptr(QemuServer) qemu = NULL;
     g_autoptr(GError) why = NULL;
     unsigned domid;
 
