@@ -4,7 +4,9 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "virtfs-raw.h"
 
@@ -37,6 +39,18 @@ static void run_read(Attack *a, uint32_t count, uint32_t max, uint16_t flags)
     raw_free(raw);
 }
 
+/* Its file is compared with the same bytes, and is open. */
+static void change_neighbours(Attack *a, uint64_t offset, uint32_t count)
+{
+    g_autofree char *path = g_build_filename(a->f->share, "good", "data",
+                                             NULL);
+    int fd = open(path, O_WRONLY);
+
+    g_assert_cmpint(fd, >=, 0);
+    g_assert_cmpint(pwrite(fd, a->data + offset, count, offset), ==, count);
+    close(fd);
+}
+
 static void run_write(Attack *a, uint32_t count, uint32_t max, uint16_t flags)
 {
     uint64_t offset = g_test_rand_int_range(0, ATTACK_FILE_SIZE - count + 1);
@@ -48,6 +62,7 @@ static void run_write(Attack *a, uint32_t count, uint32_t max, uint16_t flags)
 
     raw_expect(raw, XEN_VIRTFSIF_RSP_OKAY);
     memset(a->data + offset, fill, count);
+    change_neighbours(a, offset, count);
     g_assert_true(g_file_get_contents(path, &found, &len, NULL));
     if (len != ATTACK_FILE_SIZE || memcmp(found, a->data, len)) {
         attack_fail(a, "the file is not what was written to it");
@@ -230,72 +245,94 @@ static const struct {
 } points[] = {
     { LOOP_FAULT_GNT_MAP, "map", GNTST_no_space },
     { LOOP_FAULT_GNT_MAP, "map-again", GNTST_eagain },
-    { LOOP_FAULT_GNT_UNMAP, "unmap", GNTST_general_error },
     { LOOP_FAULT_GNT_COPY, "copy", GNTST_general_error },
     { LOOP_FAULT_GNT_MMAP, "mmap", ENOMEM },
+    /* Last: what it hits stays mapped. */
+    { LOOP_FAULT_GNT_UNMAP, "unmap", GNTST_general_error },
 };
 
-/*
- * Each call of each kind fails once: the transaction is done or says that it
- * is not, and the next one is done.
- */
+/* Transactions of several kinds, each of which is done or says it is not. */
+static void run_several(Attack *a, const char *fault)
+{
+    Raw *raws[] = {
+        raw_new_read(a, 0, 0, 3000, 500),
+        raw_new_read(a, XEN_VIRTFSF_PERSISTENT, 9, 9000, 4096),
+        raw_new_write(a, 0, 0, 9000, 4000, 'x'),
+        raw_new_read(a, 0, 0, 60000, 4096),
+    };
+    unsigned i;
+
+    raw_describe(raws[3], 4);
+    for (i = 0; i < G_N_ELEMENTS(raws); i++) {
+        int status = raw_run(raws[i]);
+
+        if (status != XEN_VIRTFSIF_RSP_OKAY &&
+            status != XEN_VIRTFSIF_RSP_BAD_GRANT) {
+            attack_fail(a, "%s: the status is %d", fault, status);
+        }
+    }
+    for (i = 0; i < G_N_ELEMENTS(raws); i++) {
+        if (i == 1 || a->leaks) {
+            raw_keep(raws[i]);
+        }
+        raw_free(raws[i]);
+    }
+}
+
+/* The @nth call of a kind fails; returns whether there was one. */
+static bool run_fault(Attack *a, unsigned point, unsigned nth)
+{
+    LoopFault rule = loop_fault_rule(points[point].point,
+                                     points[point].error);
+    uint64_t offset = 10000 + nth;
+    bool hit;
+    Raw *raw;
+    int rule_nr;
+
+    rule.pid = a->f->backend_pid;
+    rule.nth = nth;
+    rule.op = nth % 2 ? -1 : 0;
+    rule_nr = loop_fault_set(a->f->loop, &rule);
+    run_several(a, points[point].name);
+    hit = loop_fault_hits(a->f->loop, rule_nr);
+    loop_fault_clear(a->f->loop, rule_nr);
+
+    /* Not where the write was, which may have been refused. */
+    raw = raw_new_read(a, 0, offset, 100, 100);
+    raw_expect(raw, XEN_VIRTFSIF_RSP_OKAY);
+    raw_check_read(raw, offset, 100);
+    raw_free(raw);
+    return hit;
+}
+
+/* What was not unmapped stays so: it lives, and serves its neighbour. */
+static void down_leaking(Attack *a)
+{
+    attack_neighbour(a);
+    fixture_stop(a->f);
+    raw_end_all(a);
+    fixture_down(a->f);
+    g_free(a->data);
+    g_free(a);
+}
+
+/* Each call of each kind fails once. */
 static void test_faults(gconstpointer data)
 {
     Attack *a = up(data, LARGE);
-    unsigned p, nth, i;
+    unsigned p, nth;
 
     for (p = 0; p < G_N_ELEMENTS(points); p++) {
-        bool hit = true;
-
-        a->leaks |= points[p].point == LOOP_FAULT_GNT_UNMAP;
-        for (nth = 1; nth <= 40 && hit && attack_lives(a); nth++) {
-            LoopFault rule = loop_fault_rule(points[p].point,
-                                             points[p].error);
-            Raw *raws[] = {
-                raw_new_read(a, 0, 0, 3000, 500),
-                raw_new_read(a, XEN_VIRTFSF_PERSISTENT, 9, 9000, 4096),
-                raw_new_write(a, 0, 0, 9000, 4000, 'x'),
-                raw_new_read(a, 0, 0, 60000, 4096),
-            };
-            int rule_nr, status;
-
-            raw_describe(raws[3], 4);
-            rule.pid = a->f->backend_pid;
-            rule.nth = nth;
-            rule.op = nth % 2 ? -1 : 0;
-            rule_nr = loop_fault_set(a->f->loop, &rule);
-            for (i = 0; i < G_N_ELEMENTS(raws); i++) {
-                status = raw_run(raws[i]);
-                if (status != XEN_VIRTFSIF_RSP_OKAY &&
-                    status != XEN_VIRTFSIF_RSP_BAD_GRANT) {
-                    attack_fail(a, "%s %u: the status is %d",
-                                points[p].name, nth, status);
-                }
+        a->leaks = points[p].point == LOOP_FAULT_GNT_UNMAP;
+        for (nth = 1; nth <= 40 && attack_lives(a); nth++) {
+            if (!run_fault(a, p, nth)) {
+                break;
             }
-            hit = loop_fault_hits(a->f->loop, rule_nr);
-            loop_fault_clear(a->f->loop, rule_nr);
-            for (i = 0; i < G_N_ELEMENTS(raws); i++) {
-                if (i == 1 || a->leaks) {
-                    raw_keep(raws[i]);
-                }
-                raw_free(raws[i]);
-            }
-            run_read(a, 100, 100, 0);
         }
         g_test_message("%s: %u calls", points[p].name, nth - 1);
     }
     attack_expect(a, ATTACK_SERVES);
-    if (a->leaks) {
-        /* What was not unmapped stays so: only that it lives. */
-        attack_neighbour(a);
-        fixture_stop(a->f);
-        raw_end_all(a);
-        fixture_down(a->f);
-        g_free(a->data);
-        g_free(a);
-        return;
-    }
-    raw_down_persistent(a);
+    down_leaking(a);
 }
 
 /* No mapping for a while: it waits, and others do not. */

@@ -7,16 +7,14 @@
 
 #include "virtfs-raw.h"
 
-#define LARGE 9
-
 /* What the backend says it keeps mapped of persistent grants. */
 #define KEPT 2048
 
-static Attack *up(unsigned order)
+static Attack *up(void)
 {
     Attack *a = attack_up();
 
-    attack_connect(a, 1, order);
+    attack_connect(a, 1, 1);
     return a;
 }
 
@@ -28,7 +26,7 @@ static uint32_t in_use(Attack *a)
 /* They stay mapped, and are mapped once. */
 static void test_kept(void)
 {
-    Attack *a = up(1);
+    Attack *a = up();
     uint32_t before = in_use(a);
     LoopStats first, last;
     unsigned i;
@@ -55,7 +53,7 @@ static void test_kept(void)
 static void test_beyond_cap(void)
 {
     enum { NUM = 3000, EACH = 100 };
-    Attack *a = up(LARGE);
+    Attack *a = up();
     g_autofree VPage **pages = g_new(VPage *, NUM);
     uint8_t message[RAW_READ_SIZE];
     uint32_t before, most = 0;
@@ -99,7 +97,7 @@ static void test_beyond_cap(void)
 /* What is not used for some time is unmapped. */
 static void test_idle(void)
 {
-    Attack *a = up(1);
+    Attack *a = up();
     uint32_t before = in_use(a);
     Raw *raw = raw_new_read(a, XEN_VIRTFSF_PERSISTENT, 0, 3000, 500);
     int waited;

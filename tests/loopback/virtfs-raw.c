@@ -66,6 +66,7 @@ uint8_t *raw_segment(Raw *raw, uint16_t flags, uint16_t offset, uint16_t size)
         !(raw->flags & XEN_VIRTFSF_PERSISTENT);
     VSegment seg = {
         .page = raw_page(raw, readonly), .offset = offset, .size = size,
+        .write = flags & XEN_VIRTFSF_WRITE,
     };
 
     g_array_append_val(raw->segs, seg);
@@ -123,7 +124,7 @@ GByteArray *raw_gather(Raw *raw)
     for (i = 0; i < raw->segs->len; i++) {
         const VSegment *seg = &g_array_index(raw->segs, VSegment, i);
 
-        if (!seg->page->readonly) {
+        if (seg->write) {
             g_byte_array_append(bytes, seg->page->data + seg->offset,
                                 seg->size);
         }

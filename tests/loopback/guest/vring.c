@@ -36,6 +36,7 @@ VPage *vring_page(VRing *ring, bool readonly)
         .gfn = gfn, .ref = ref, .readonly = readonly,
         .data = loop_page(ring->loop, ring->domid, gfn),
     };
+    memset(page->data, 0, LOOP_PAGE_SIZE);
     return page;
 }
 
@@ -187,7 +188,7 @@ static GArray *make_buffer(VRing *ring, VTransaction *t, uint32_t len,
 
     for (done = 0; done < len; done += size) {
         VPage *page = take_page(ring, t, readonly);
-        VSegment seg = { .page = page };
+        VSegment seg = { .page = page, .write = !readonly };
 
         if (!page) {
             g_array_unref(segs);

@@ -29,6 +29,7 @@ typedef struct VPage {
 /* A part of a buffer. */
 typedef struct VSegment {
     VPage *page;
+    bool write;                 /* part of the response buffer */
     uint16_t offset;
     uint16_t size;
 } VSegment;
