@@ -243,36 +243,36 @@ static int virtfs_zc_request(struct p9_client *client, struct p9_req_t *req,
 
 /* Giving up */
 
+/* Return: whether one of the queues had @req, and @give_up was done to it. */
+static bool virtfs_give_up(struct p9_client *client, struct p9_req_t *req,
+			   bool (*give_up)(struct virtfs_queue *queue,
+					   struct p9_req_t *req))
+{
+	struct virtfs_dev *dev = client->trans;
+	bool found = false;
+	unsigned int i;
+
+	if (!virtfs_enter(dev, client))
+		return false;
+	for (i = 0; i < dev->nr_queues && !found; i++)
+		found = give_up(dev->queues + i, req);
+	virtfs_leave(dev);
+	return found;
+}
+
 /*
  * Return: 0 where there is nothing to flush, since nothing was sent or the
  * answer is there.
  */
 static int virtfs_cancel(struct p9_client *client, struct p9_req_t *req)
 {
-	struct virtfs_dev *dev = client->trans;
-	bool found = false;
-	unsigned int i;
-
-	if (!virtfs_enter(dev, client))
-		return 0;
-	for (i = 0; i < dev->nr_queues && !found; i++)
-		found = virtfs_queue_flush(dev->queues + i, req);
-	virtfs_leave(dev);
-	return found;
+	return virtfs_give_up(client, req, virtfs_queue_flush);
 }
 
 /* Rflush is there, and no answer to @req. */
 static int virtfs_cancelled(struct p9_client *client, struct p9_req_t *req)
 {
-	struct virtfs_dev *dev = client->trans;
-	bool found = false;
-	unsigned int i;
-
-	if (!virtfs_enter(dev, client))
-		return 0;
-	for (i = 0; i < dev->nr_queues && !found; i++)
-		found = virtfs_queue_forget(dev->queues + i, req);
-	virtfs_leave(dev);
+	virtfs_give_up(client, req, virtfs_queue_forget);
 	return 0;
 }
 
