@@ -64,8 +64,8 @@ bench: qemu stock images ## ours, stock and xen-9pfsd side by side (QUICK=1)
 figures: ## what compare and bench gave, into README.md and docs/
 	@scripts/figures
 
-check-system: qemu tools images ## guests on real Xen, emulated (K=pytest expression)
-	@scripts/machine check-system $(if $(K),"$(K)")
+check-system: qemu tools images ## guests on real Xen, emulated (K=pytest expression MACHINES=1|2)
+	@scripts/check-system $(if $(K),"$(K)")
 
 roots: ## the Debian 13 roots in which everything happens
 	@scripts/roots
