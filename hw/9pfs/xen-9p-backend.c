@@ -1,10 +1,10 @@
 /*
  * Xen 9P backend: the glue
  *
- * Xenbus handshake, configuration, and the life of a session, on QEMU's
- * legacy backend framework. What travels over the rings is the transport's
- * business (xen-9p-flex.c, xen-9p-virtfs.c). Implements "Xenstore" and "State
- * Machine" of Xen's docs/misc/9pfs.pandoc and of docs/specs/xen-virtfs.rst.
+ * Xenbus handshake and errors, on QEMU's legacy backend framework. What
+ * travels over the rings is the transport's business (xen-9p-flex.c,
+ * xen-9p-virtfs.c). Implements "Xenstore" and "State Machine" of Xen's
+ * docs/misc/9pfs.pandoc and of docs/specs/xen-virtfs.rst.
  *
  * Copyright (c) 2026 The xen-9pfs authors
  *
@@ -14,18 +14,13 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qemu/error-report.h"
-#include "qemu/main-loop.h"
 #include "system/system.h"
-#include "fsdev/qemu-fsdev.h"
 #include "hw/9pfs/xen-9p-config.h"
 #include "hw/9pfs/xen-9p-grant.h"
 #include "hw/9pfs/xen-9p-ring.h"
-#include "hw/9pfs/xen-9pfs.h"
+#include "hw/9pfs/xen-9p-session.h"
 #include "hw/xen/io/virtfs.h"
 #include "trace.h"
-
-/* How long a close may hold the main loop for requests still running. */
-#define DRAIN_MS            200
 
 /* What one device may write to the log: a guest can cause errors at will. */
 #define LOG_LINES           10
@@ -168,58 +163,6 @@ static void device_clear_error(Xen9pfsDevice *dev)
 
 static void device_fail(Xen9pfsDevice *dev, const Error *err);
 
-/* Requests are done: nothing but the memory is left. */
-static void session_free(Xen9pfsSession *session)
-{
-    V9fsState *s = &session->state;
-
-    /* First: v9fs_reset() polls, which must not come back here. */
-    qemu_bh_delete(session->bh);
-    if (session->transport) {
-        session->transport->disconnect(session);
-    }
-    if (s->transport) {
-        v9fs_reset(s);
-        v9fs_device_unrealize_common(s);
-    }
-    if (session->fsdev_id) {
-        qemu_fsdev_remove(session->fsdev_id);
-    }
-    error_free(session->failure);
-    g_free(s->fsconf.tag);
-    g_free(session->fsdev_id);
-    g_free(session->name);
-    g_free(session);
-}
-
-static void drain_timeout(void *opaque)
-{
-    *(bool *)opaque = true;
-}
-
-/* Wait for the requests in flight, but not for ever. */
-static bool session_drain(Xen9pfsSession *session)
-{
-    V9fsState *s = &session->state;
-    AioContext *ctx = qemu_get_aio_context();
-    bool timeout = false;
-    QEMUTimer timer;
-
-    if (QLIST_EMPTY(&s->active_list)) {
-        return true;
-    }
-    session->draining = true;
-    aio_timer_init(ctx, &timer, QEMU_CLOCK_REALTIME, SCALE_MS,
-                   drain_timeout, &timeout);
-    timer_mod(&timer, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + DRAIN_MS);
-    while (!QLIST_EMPTY(&s->active_list) && !timeout) {
-        aio_poll(ctx, true);
-    }
-    timer_del(&timer);
-    session->draining = false;
-    return QLIST_EMPTY(&s->active_list);
-}
-
 /*
  * End the device's session, if it has one. What its requests need stays
  * until they are done; there is no new session before.
@@ -234,11 +177,8 @@ static void session_close(Xen9pfsDevice *dev)
     trace_xen_9pfs_disconnect(session->name, session->failure ?
                               error_get_pretty(session->failure) : "closed");
     dev->session = NULL;
-    if (session->connection) {
-        session->transport->quiesce(session);
-    }
-    if (session_drain(session)) {
-        session_free(session);
+    if (xen_9pfs_session_drain(session)) {
+        xen_9pfs_session_free(session);
         return;
     }
     dev->leaving = session;
@@ -257,21 +197,6 @@ static void session_orphan(Xen9pfsDevice *dev)
     }
 }
 
-void xen_9pfs_session_drained(Xen9pfsSession *session)
-{
-    qemu_bh_schedule(session->bh);
-}
-
-void xen_9pfs_session_fail(Xen9pfsSession *session, Error *err)
-{
-    if (session->failure) {
-        error_free(err);
-        return;
-    }
-    session->failure = err;
-    qemu_bh_schedule(session->bh);
-}
-
 static void session_bh(void *opaque)
 {
     Xen9pfsSession *session = opaque;
@@ -279,49 +204,13 @@ static void session_bh(void *opaque)
 
     if (dev && dev->session == session) {
         device_fail(dev, session->failure);
-    } else if (!session->draining &&
-               QLIST_EMPTY(&session->state.active_list)) {
-        session_free(session);
+    } else if (!session->draining && !xen_9pfs_session_busy(session)) {
+        xen_9pfs_session_free(session);
         if (dev) {
             dev->leaving = NULL;
             xen_be_check_state(&dev->xendev);
         }
     }
-}
-
-/*
- * Everything that can be done before there is a frontend: check the
- * configuration, open the share.
- */
-static Xen9pfsSession *session_open(Xen9pfsDevice *dev, Error **errp)
-{
-    XenLegacyDevice *xendev = &dev->xendev;
-    Xen9pfsSession *session = g_new0(Xen9pfsSession, 1);
-    V9fsState *s = &session->state;
-    Xen9pDispatchMode mode = XEN_9P_DISPATCH_AUTO;
-
-    session->dev = dev;
-    session->transport = dev->type->transport;
-    session->domid = xendev->dom;
-    session->name = g_strdup_printf("xen %s of domain %d", xendev->name,
-                                    xendev->dom);
-    session->bh = qemu_bh_new(session_bh, session);
-    session->grant_policy = xen_9pfs_config_word(xendev, "grant-policy",
-                                                 XEN_9P_GRANT_POLICIES, errp);
-    if (session->grant_policy >= 0) {
-        s->fsconf.tag = xen_9pfs_config_tag(xendev, errp);
-    }
-    if (s->fsconf.tag && xen_9pfs_config_dispatch(xendev, &mode, errp)) {
-        session->fsdev_id = xen_9pfs_config_fsdev(xendev, errp);
-    }
-    s->fsconf.fsdev_id = session->fsdev_id;
-    if (!session->fsdev_id ||
-        v9fs_device_realize_common(s, &session->transport->ops, errp)) {
-        session_free(session);
-        return NULL;
-    }
-    xen_9pfs_call_init(session, mode);
-    return session;
 }
 
 /* ---- Device: what the framework calls ---- */
@@ -429,8 +318,10 @@ static int device_init(XenLegacyDevice *xendev)
         /* The framework tries again when that is gone. */
         return -1;
     }
-    dev->session = session_open(dev, &err);
+    dev->session = xen_9pfs_session_new(xendev, dev->type->transport,
+                                        session_bh, &err);
     if (dev->session) {
+        dev->session->dev = dev;
         device_offer(dev, &err);
     }
     if (err) {

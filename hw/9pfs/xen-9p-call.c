@@ -184,7 +184,7 @@ void xen_9pfs_call_end(V9fsPDU *pdu, V9fsCall *call)
         QLIST_REMOVE(call, next);
     }
     if (xen_9p_dispatch_end(&session->dispatch, &call->dispatch, took, slept,
-                            call->end)) {
+                            call->dispatch.here ? call->end : get_clock())) {
         trace_xen_9pfs_dispatch(session->name, pdu->id, took);
     }
 }
@@ -232,13 +232,12 @@ static bool is_remote(long type)
     }
 }
 
-void xen_9pfs_call_init(Xen9pfsSession *session, Xen9pDispatchMode mode)
+void xen_9pfs_call_init(Xen9pfsSession *session)
 {
     struct statfs fs;
 
     QLIST_INIT(&session->listings);
-    session->dispatch.mode = mode;
-    if (mode == XEN_9P_DISPATCH_AUTO &&
+    if (session->dispatch.mode == XEN_9P_DISPATCH_AUTO &&
         statfs(session->state.ctx.fs_root, &fs) == 0 &&
         is_remote(fs.f_type)) {
         trace_xen_9pfs_remote(session->name, fs.f_type);

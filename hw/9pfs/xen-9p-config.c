@@ -59,15 +59,23 @@ static const ConfigOption options[] = {
 static const ConfigOption own_options[] = {
     { "dispatch", XEN_9P_DISPATCH_MODES, 0 },
     { "grant-policy", XEN_9P_GRANT_POLICIES, 0 },
+    /* Not longer than a pass may take. */
+    { "poll-max-ns", NUMBER " up to 100000", XEN_9PFS_PASS_NS },
 };
 
 #define SECURITY_MODELS "none|passthrough|mapped|mapped-xattr|mapped-file"
 
-static bool one_of(const char *value, const char *words)
+/* Which of the words, split by '|', or -1. */
+static int word_index(const char *value, const char *words)
 {
     g_auto(GStrv) list = g_strsplit(words, "|", -1);
 
-    return g_strv_contains((const char *const *)list, value);
+    for (int i = 0; list[i]; i++) {
+        if (g_str_equal(list[i], value)) {
+            return i;
+        }
+    }
+    return -1;
 }
 
 /*
@@ -146,7 +154,7 @@ static bool check_option(const ConfigOption *option, const char *value,
             qemu_strtou64(value, NULL, 0, &number) == 0 &&
             number <= option->max;
     } else {
-        valid = one_of(value, option->allowed);
+        valid = word_index(value, option->allowed) >= 0;
     }
     if (!valid) {
         value_error(errp, option->node, value, option->allowed);
@@ -175,7 +183,7 @@ bool xen_9pfs_config_check(const char *node, const char *value, Error **errp)
         return check_path(value, errp);
     }
     if (g_str_equal(node, "security_model")) {
-        if (!value || !one_of(value, SECURITY_MODELS)) {
+        if (!value || word_index(value, SECURITY_MODELS) < 0) {
             value_error(errp, node, value, SECURITY_MODELS);
             return false;
         }
@@ -233,18 +241,22 @@ int xen_9pfs_config_word(XenLegacyDevice *xendev, const char *node,
                          const char *words, Error **errp)
 {
     g_autofree char *value = xenstore_read_be_str(xendev, node);
-    g_auto(GStrv) list = g_strsplit(words, "|", -1);
+    int index = value ? word_index(value, words) : 0;
 
-    if (!value) {
-        return 0;
+    if (index < 0) {
+        node_error(errp, xendev->be, node, value, words);
     }
-    for (int i = 0; list[i]; i++) {
-        if (g_str_equal(list[i], value)) {
-            return i;
-        }
-    }
-    node_error(errp, xendev->be, node, value, words);
-    return -1;
+    return index;
+}
+
+bool xen_9pfs_config_number(XenLegacyDevice *xendev, const char *node,
+                            int64_t *number, Error **errp)
+{
+    g_autofree char *value = xenstore_read_be_str(xendev, node);
+
+    *number = 0;
+    return !value || (check_node(xendev->be, node, value, errp) &&
+                      qemu_strtoi64(value, NULL, 0, number) == 0);
 }
 
 /* ---- The fsdev ---- */
@@ -325,22 +337,6 @@ char *xen_9pfs_config_fsdev(XenLegacyDevice *xendev, Error **errp)
     }
     qemu_opts_del(opts);
     return *errp ? NULL : g_steal_pointer(&id);
-}
-
-/* ---- Ours alone ---- */
-
-bool xen_9pfs_config_dispatch(XenLegacyDevice *xendev,
-                              Xen9pDispatchMode *mode, Error **errp)
-{
-    g_autofree char *value = xenstore_read_be_str(xendev, "dispatch");
-
-    *mode = XEN_9P_DISPATCH_AUTO;
-    if (value && !xen_9p_dispatch_parse(value, mode)) {
-        node_error(errp, xendev->be, "dispatch", value,
-                   XEN_9P_DISPATCH_MODES);
-        return false;
-    }
-    return true;
 }
 
 /* ---- The frontend's rings ---- */

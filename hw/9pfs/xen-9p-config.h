@@ -56,17 +56,6 @@ char *xen_9pfs_config_tag(XenLegacyDevice *xendev, Error **errp);
 char *xen_9pfs_config_fsdev(XenLegacyDevice *xendev, Error **errp);
 
 /**
- * xen_9pfs_config_dispatch: where its calls of the file system are to run
- * @xendev: the device
- * @mode: set to what the node "dispatch" says, or to the default
- * @errp: set where the node is wrong
- *
- * Returns: false where the node is wrong.
- */
-bool xen_9pfs_config_dispatch(XenLegacyDevice *xendev,
-                              Xen9pDispatchMode *mode, Error **errp);
-
-/**
  * xen_9pfs_config_word: a node of the backend that holds one of some words
  * @xendev: the device
  * @node: its name
@@ -77,6 +66,18 @@ bool xen_9pfs_config_dispatch(XenLegacyDevice *xendev,
  */
 int xen_9pfs_config_word(XenLegacyDevice *xendev, const char *node,
                          const char *words, Error **errp);
+
+/**
+ * xen_9pfs_config_number: an optional node of the backend that holds a number
+ * @xendev: the device
+ * @node: its name, one of xen_9pfs_config_option()
+ * @number: set to what it holds, 0 where there is no node
+ * @errp: set where it holds anything else: names the node
+ *
+ * Returns: false where it holds anything else.
+ */
+bool xen_9pfs_config_number(XenLegacyDevice *xendev, const char *node,
+                            int64_t *number, Error **errp);
 
 /**
  * xen_9pfs_config_rings: the rings that a frontend of type 9pfs offers

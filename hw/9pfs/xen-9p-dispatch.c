@@ -18,28 +18,14 @@
  */
 #define FORGIVE     8
 
+/* A call that takes so many hops is worth them. */
+#define WORTH       4
+
 /*
  * Calls that run in workers at once wait for one another, for instance for
  * an inode's lock. So many of them are allowed to.
  */
 #define PARALLEL_MAX 16
-
-bool xen_9p_dispatch_parse(const char *name, Xen9pDispatchMode *mode)
-{
-    static const char *const names[] = {
-        [XEN_9P_DISPATCH_AUTO] = "auto",
-        [XEN_9P_DISPATCH_WORKER] = "worker",
-        [XEN_9P_DISPATCH_INLINE] = "inline",
-    };
-
-    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
-        if (strcmp(name, names[i]) == 0) {
-            *mode = i;
-            return true;
-        }
-    }
-    return false;
-}
 
 static Xen9pDispatchClass *class_of(Xen9pDispatch *d, uint8_t type,
                                     uint32_t size)
@@ -83,7 +69,7 @@ bool xen_9p_dispatch_begin(Xen9pDispatch *d, uint8_t type, uint32_t size,
 {
     Xen9pDispatchClass *class = class_of(d, type, size);
 
-    *call = (Xen9pDispatchCall) { 0 };
+    *call = (Xen9pDispatchCall) { .begin = now };
     if (d->mode == XEN_9P_DISPATCH_AUTO && rule != XEN_9P_CALL_MAY_BLOCK) {
         call->class = class;
         if (!class->here && class->proof >= XEN_9P_DISPATCH_PROOF &&
@@ -117,9 +103,28 @@ static void mean_add(int64_t *mean, int64_t value)
     *mean += (value - *mean) / (1 << MEAN_SHIFT);
 }
 
+/*
+ * Where hops are slow, so is everything: it is a slow CPU, or a virtual one.
+ * A call that is worth a few hops is better off in place there, too.
+ */
+static void learn_hop(Xen9pDispatch *d, int64_t hop)
+{
+    d->hop = d->hops == 0 ? hop : MIN(d->hop, hop);
+    d->hops = (d->hops + 1) % XEN_9P_DISPATCH_HOPS;
+    if (d->hops == 0) {
+        d->slow = CLAMP(WORTH * d->hop, XEN_9P_DISPATCH_SLOW,
+                        XEN_9P_DISPATCH_SLOW_MAX);
+    }
+}
+
+static int64_t slow(const Xen9pDispatch *d)
+{
+    return d->slow ? d->slow : XEN_9P_DISPATCH_SLOW;
+}
+
 /* Returns: true if the class had enough of it. */
-static bool learn_here(Xen9pDispatchClass *class, int64_t took,
-                       Xen9pDispatchSlept slept, int64_t now)
+static bool learn_here(Xen9pDispatch *d, Xen9pDispatchClass *class,
+                       int64_t took, Xen9pDispatchSlept slept, int64_t now)
 {
     int64_t counts = took;
 
@@ -129,19 +134,19 @@ static bool learn_here(Xen9pDispatchClass *class, int64_t took,
     if (class->watch > 0) {
         class->watch--;
     }
-    if (took > XEN_9P_DISPATCH_SLOW) {
+    if (took > slow(d)) {
         class->watch = XEN_9P_DISPATCH_WATCH;
     }
     if (slept == XEN_9P_SLEPT_UNKNOWN) {
-        counts = MIN(took, XEN_9P_DISPATCH_CAP);
+        counts = MIN(took, XEN_9P_DISPATCH_CAP * slow(d));
     } else if (slept == XEN_9P_SLEPT_NO) {
-        counts = MIN(took, XEN_9P_DISPATCH_CAP_AWAKE);
+        counts = MIN(took, XEN_9P_DISPATCH_CAP_AWAKE * slow(d));
     }
     mean_add(&class->mean, counts);
     if (slept != XEN_9P_SLEPT_UNKNOWN) {
         mean_add(&class->asleep, slept == XEN_9P_SLEPT_YES ? took : 0);
     }
-    if (class->mean <= XEN_9P_DISPATCH_SLOW &&
+    if (class->mean <= slow(d) &&
         class->asleep <= XEN_9P_DISPATCH_WAIT) {
         return false;
     }
@@ -149,10 +154,10 @@ static bool learn_here(Xen9pDispatchClass *class, int64_t took,
     return true;
 }
 
-static void learn_worker(Xen9pDispatchClass *class, int64_t took,
-                         unsigned parallel)
+static void learn_worker(const Xen9pDispatch *d, Xen9pDispatchClass *class,
+                         int64_t took)
 {
-    if (took > XEN_9P_DISPATCH_SLOW * MIN(parallel, PARALLEL_MAX)) {
+    if (took > slow(d) * MIN(d->peak, PARALLEL_MAX)) {
         class->proof = 0;
     } else if (class->proof < XEN_9P_DISPATCH_PROOF) {
         class->proof++;
@@ -163,10 +168,11 @@ bool xen_9p_dispatch_end(Xen9pDispatch *d, const Xen9pDispatchCall *call,
                          int64_t took, Xen9pDispatchSlept slept, int64_t now)
 {
     if (call->here) {
-        return call->class && learn_here(call->class, took, slept, now);
+        return call->class && learn_here(d, call->class, took, slept, now);
     }
     if (call->class) {
-        learn_worker(call->class, took, d->peak);
+        learn_hop(d, now - call->begin - took);
+        learn_worker(d, call->class, took);
     }
     if (--d->in_workers == 0) {
         d->peak = 0;

@@ -21,19 +21,28 @@
  *
  * SLOW: a mean above it holds the main loop for too long: the largest read
  * that Linux makes, 512 KiB, takes less where the data are in memory.
+ * SLOW_MAX: where hops are slow, too, a call in place may take as long as
+ * four of them, up to this.
  * WAIT: a mean time asleep above it is more than the hops cost.
- * CAP, CAP_AWAKE: what one call counts for at most where it is not known
- * that it slept, and where it is known that it did not. It may have lost its
- * CPU, which says nothing of the file system.
  * PAUSE_MIN, PAUSE_MAX: how long a class stays with the workers before it is
  * tried in place again; doubled whenever that goes wrong.
  */
-#define XEN_9P_DISPATCH_SLOW        (150 * 1000LL)
+#define XEN_9P_DISPATCH_SLOW        (300 * 1000LL)
+#define XEN_9P_DISPATCH_SLOW_MAX    (5000 * 1000LL)
 #define XEN_9P_DISPATCH_WAIT        (20 * 1000LL)
-#define XEN_9P_DISPATCH_CAP         (1000 * 1000LL)
-#define XEN_9P_DISPATCH_CAP_AWAKE   (400 * 1000LL)
 #define XEN_9P_DISPATCH_PAUSE_MIN   (100 * 1000 * 1000LL)
 #define XEN_9P_DISPATCH_PAUSE_MAX   (10 * 1000 * 1000 * 1000LL)
+
+/*
+ * What one call counts for at most, in what is slow: where it is not known
+ * that it slept, and where it is known that it did not. It may have lost its
+ * CPU, which says nothing of the file system.
+ */
+#define XEN_9P_DISPATCH_CAP         7
+#define XEN_9P_DISPATCH_CAP_AWAKE   3
+
+/* So many calls in workers tell what the hops cost: the fastest of them. */
+#define XEN_9P_DISPATCH_HOPS        16
 
 /* So many fast calls in a row, in workers, and the class is tried in place. */
 #define XEN_9P_DISPATCH_PROOF       8
@@ -47,6 +56,9 @@ typedef enum Xen9pDispatchMode {
     XEN_9P_DISPATCH_WORKER,     /* always in a worker */
     XEN_9P_DISPATCH_INLINE,     /* always in place */
 } Xen9pDispatchMode;
+
+/* What a configuration calls them, in that order. */
+#define XEN_9P_DISPATCH_MODES   "auto|worker|inline"
 
 /* What is known of a call beforehand. */
 typedef enum Xen9pDispatchRule {
@@ -82,6 +94,9 @@ typedef struct Xen9pDispatch {
     Xen9pDispatchMode mode;
     unsigned in_workers;        /* calls */
     unsigned peak;              /* of them since there was none */
+    int64_t slow;               /* what is, 0: SLOW */
+    int64_t hop;                /* the fastest hops of the last ... */
+    unsigned hops;              /* ... so many */
     Xen9pDispatchClass classes[XEN_9P_DISPATCH_TYPES / 2]
                               [XEN_9P_DISPATCH_SIZES];
 } Xen9pDispatch;
@@ -89,21 +104,10 @@ typedef struct Xen9pDispatch {
 /* A call, from xen_9p_dispatch_begin() to xen_9p_dispatch_end(). */
 typedef struct Xen9pDispatchCall {
     Xen9pDispatchClass *class;  /* NULL: nothing is to be learnt from it */
+    int64_t begin;
     bool here;
     bool ask;                   /* wanted: whether it sleeps */
 } Xen9pDispatchCall;
-
-/* What a configuration calls the modes. */
-#define XEN_9P_DISPATCH_MODES   "auto|worker|inline"
-
-/**
- * xen_9p_dispatch_parse: the mode of a name
- * @name: one of XEN_9P_DISPATCH_MODES
- * @mode: set to it
- *
- * Returns: false if there is no mode of that name.
- */
-bool xen_9p_dispatch_parse(const char *name, Xen9pDispatchMode *mode);
 
 /**
  * xen_9p_dispatch_begin: where a call is to run
@@ -136,7 +140,8 @@ bool xen_9p_dispatch_here(Xen9pDispatch *d, uint8_t type, uint32_t size);
  * @call: as that left it
  * @took: how long the call itself ran, in nanoseconds
  * @slept: whether it was asleep meanwhile; of a call in place only
- * @now: as for xen_9p_dispatch_begin()
+ * @now: as for xen_9p_dispatch_begin(); of a call in a worker, when the
+ *       server goes on
  *
  * Returns: true if its class goes from in place to workers.
  */

@@ -102,29 +102,43 @@ void flex_reply_flush(FlexRing *ring)
     }
 }
 
-/*
- * Have the reply built where the frontend reads it, which saves copying it:
- * that of a Tread that will be finished before there is another, if it has
- * room there now.
- */
-static bool reply_direct(FlexRing *ring, FlexRequest *req, V9fsPDU *pdu,
-                         uint32_t copied)
+/* Whether it is a Tread that will be finished before there is another. */
+static bool request_pin(FlexRing *ring, const FlexRequest *req, V9fsPDU *pdu,
+                        uint32_t copied)
+{
+    /* size[4] type[1] tag[2] fid[4] offset[8] count[4] */
+    return ring->header.id == P9_TREAD && copied >= 23 &&
+        xen_9pfs_call_pin(ring->flex->session, pdu, ldl_le_p(req->head + 7),
+                          ldl_le_p(req->head + 19));
+}
+
+static bool reply_fits(FlexRing *ring, uint32_t size)
 {
     uint32_t room;
 
-    /* size[4] type[1] tag[2] fid[4] offset[8] count[4] */
-    if (ring->header.id != P9_TREAD || copied < 23 || ring->direct ||
-        !g_queue_is_empty(&ring->waiting) ||
-        !xen_9p_ring_writable(&ring->in, &room) || room < req->room ||
-        !xen_9pfs_call_pin(ring->flex->session, pdu, ldl_le_p(req->head + 7),
-                           ldl_le_p(req->head + 19))) {
+    if (!xen_9p_ring_writable(&ring->in, &room)) {
+        flex_fail(ring, "in_cons or in_prod is corrupt");
         return false;
     }
+    return room >= size && !ring->direct && g_queue_is_empty(&ring->waiting);
+}
+
+/*
+ * Large enough that waiting for room is better than copying it, and small
+ * enough that the frontend reads one while we write the next.
+ */
+static bool reply_worth_waiting(const FlexRing *ring, uint32_t size)
+{
+    return size >= REPLY_LARGE && size <= ring->in.size / 2;
+}
+
+/* Have the reply built where the frontend reads it, which saves copying it. */
+static void reply_direct(FlexRing *ring, FlexRequest *req)
+{
     ring->direct = req;
     req->reply = NULL;
     req->num_in = xen_9p_ring_iov(&ring->in, ring->in.position, req->room,
                                   req->in);
-    return true;
 }
 
 static bool reply_private(FlexRing *ring, FlexRequest *req)
@@ -144,8 +158,17 @@ bool flex_reply_begin(FlexRing *ring, FlexRequest *req, V9fsPDU *pdu,
 {
     req->room = xen_9p_message_bound(req->head, copied,
                                      flex_message_limit(ring));
-    return reply_direct(ring, req, pdu, copied) ||
-        reply_private(ring, req);
+    if (request_pin(ring, req, pdu, copied)) {
+        if (reply_fits(ring, req->room)) {
+            reply_direct(ring, req);
+            return true;
+        }
+        ring->flex->session->pinned = NULL;
+        if (flex_dead(ring->flex) || reply_worth_waiting(ring, req->room)) {
+            return false;
+        }
+    }
+    return reply_private(ring, req);
 }
 
 /* A reply in private memory is complete. */

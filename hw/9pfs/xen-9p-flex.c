@@ -20,14 +20,6 @@
 #include "hw/9pfs/xen-9p-flex.h"
 #include "trace.h"
 
-/*
- * A pass: what is done before the main loop gets its turn, which in an HVM
- * guest's QEMU has the guest's other devices to drive. One request may make
- * it longer, by as much as xen-9p-dispatch.h lets it take.
- */
-#define PASS_REQUESTS       64
-#define PASS_NS             (100 * 1000)
-
 static Flex *flex_of(V9fsState *s)
 {
     return container_of(s, Xen9pfsSession, state)->connection;
@@ -216,19 +208,80 @@ static bool ring_run(FlexRing *ring, int64_t end)
     flex->current = ring;
     flex_reply_flush(ring);
     while (!more && !flex_dead(flex) && ring_receive(ring)) {
-        more = ++taken == PASS_REQUESTS || get_clock() >= end;
+        more = ++taken == XEN_9PFS_PASS_REQUESTS || get_clock() >= end;
     }
     flex->current = NULL;
     ring_finish(ring);
-    if (!more && ring->masked && !flex_dead(flex)) {
-        /*
-         * Last: until here the frontend's notifications cost it little and
-         * us nothing. One that came meanwhile is delivered now.
-         */
-        ring->masked = false;
-        qemu_xen_evtchn_unmask(ring->evtchn, ring->port);
-    }
     return more;
+}
+
+static bool rings_run(Flex *flex, int64_t end)
+{
+    bool more = false;
+
+    for (unsigned i = 0; i < flex->num_rings; i++) {
+        unsigned n = (flex->first + i) % flex->num_rings;
+
+        more |= ring_run(&flex->rings[n], end);
+    }
+    flex->first = (flex->first + 1) % flex->num_rings;
+    return more;
+}
+
+/* ---- Passes ---- */
+
+static bool ring_has_request(const FlexRing *ring)
+{
+    uint32_t available;
+
+    return xen_9p_ring_readable(&ring->out, &available) &&
+        available >= MAX(ring->size, sizeof(ring->header));
+}
+
+/*
+ * With nothing left to do, wait for the next request where it is known to
+ * come soon. One of a ring that is not masked comes with an event anyway.
+ *
+ * Returns: true if there is one.
+ */
+static bool flex_stay(Flex *flex, int64_t end)
+{
+    bool caught = false;
+    int64_t until;
+
+    if (flex->session->poll.max == 0) {
+        return false;
+    }
+    flex->idle = get_clock();
+    until = MIN(flex->idle + flex->session->poll.ns, end);
+    if (flex->in_flight || flex->stalled || flex->idle >= until) {
+        return false;
+    }
+    while (!caught && !flex_dead(flex) && get_clock() < until) {
+        for (unsigned i = 0; i < flex->num_rings; i++) {
+            const FlexRing *ring = &flex->rings[i];
+
+            caught |= ring->masked && ring_has_request(ring);
+        }
+    }
+    xen_9p_poll_stayed(&flex->session->poll, caught);
+    return caught;
+}
+
+/*
+ * Last: until here the frontend's notifications cost it little and us
+ * nothing. Those that came meanwhile are delivered now.
+ */
+static void flex_rest(Flex *flex)
+{
+    for (unsigned i = 0; i < flex->num_rings && !flex_dead(flex); i++) {
+        FlexRing *ring = &flex->rings[i];
+
+        if (ring->masked) {
+            ring->masked = false;
+            qemu_xen_evtchn_unmask(ring->evtchn, ring->port);
+        }
+    }
 }
 
 /* qemu_bh_schedule() makes a system call even if it is scheduled already. */
@@ -240,25 +293,31 @@ static void flex_schedule(Flex *flex)
     }
 }
 
+/* A pass over one ring, if there is more to do then over all of them. */
+static void flex_pass(Flex *flex, FlexRing *ring)
+{
+    int64_t end = get_clock() + XEN_9PFS_PASS_NS;
+    bool more = ring ? ring_run(ring, end) : rings_run(flex, end);
+
+    while (!more && flex_stay(flex, end)) {
+        more = rings_run(flex, end);
+    }
+    /* One ring may have waited for what another one has just done. */
+    if (more || (flex->stalled && (ring || flex->progress))) {
+        flex_schedule(flex);
+    } else {
+        flex_rest(flex);
+    }
+}
+
 void flex_run(void *opaque)
 {
     Flex *flex = opaque;
-    int64_t end = get_clock() + PASS_NS;
-    bool more = false;
 
     flex->scheduled = false;
     flex->stalled = false;
     flex->progress = false;
-    for (unsigned i = 0; i < flex->num_rings; i++) {
-        unsigned n = (flex->first + i) % flex->num_rings;
-
-        more |= ring_run(&flex->rings[n], end);
-    }
-    flex->first = (flex->first + 1) % flex->num_rings;
-    /* One ring may have waited for what another one has just done. */
-    if (more || (flex->stalled && flex->progress)) {
-        flex_schedule(flex);
-    }
+    flex_pass(flex, NULL);
 }
 
 void flex_event(void *opaque)
@@ -270,10 +329,13 @@ void flex_event(void *opaque)
         return;
     }
     ring->masked = true;
-    if (!flex->scheduled &&
-        (ring_run(ring, get_clock() + PASS_NS) || flex->stalled)) {
-        flex_schedule(flex);
+    if (flex->scheduled) {
+        return;
     }
+    if (flex->idle) {
+        xen_9p_poll_slept(&flex->session->poll, get_clock() - flex->idle);
+    }
+    flex_pass(flex, ring);
 }
 
 /*

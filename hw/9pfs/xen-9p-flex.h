@@ -13,6 +13,7 @@
 #define HW_9PFS_XEN_9P_FLEX_H
 
 #include "qemu/queue.h"
+#include "qemu/units.h"
 #include "hw/9pfs/xen-9p-message.h"
 #include "hw/9pfs/xen-9p-reply.h"
 #include "hw/9pfs/xen-9p-ring.h"
@@ -25,6 +26,9 @@
  */
 #define REPLY_BUDGET        8
 #define REPLY_IDLE          4
+
+/* A reply of this size is not copied if it can be built in the ring. */
+#define REPLY_LARGE         (32 * KiB)
 
 /* Replies of a ring that wait for room before it takes no more requests. */
 #define REPLY_WAITING       MAX_REQ
@@ -91,6 +95,7 @@ struct Flex {
     bool progress;              /* since flex_run() began */
     bool quiesced;
     Xen9pReplyPool replies;
+    int64_t idle;               /* when there was nothing left, 0: never yet */
     unsigned first;             /* ring to begin with: each gets its turn */
     unsigned num_rings;
     FlexRing rings[XEN_9PFS_MAX_RINGS];
@@ -141,7 +146,8 @@ uint32_t flex_message_limit(FlexRing *ring);
  * @pdu: its PDU, not submitted yet
  * @copied: how many bytes are in @req->head
  *
- * Returns: false if the ring's replies have no more memory for now.
+ * Returns: false if there is neither room in the ring nor memory for it now;
+ * or if the frontend has broken the ring.
  */
 bool flex_reply_begin(FlexRing *ring, FlexRequest *req, V9fsPDU *pdu,
                       uint32_t copied);

@@ -15,12 +15,10 @@
 #include "qemu/bswap.h"
 #include "qemu/iov.h"
 #include "qemu/main-loop.h"
+#include "qemu/timer.h"
 #include "hw/9pfs/xen-9p-compat.h"
 #include "hw/9pfs/xen-9p-virtfs.h"
 #include "trace.h"
-
-/* Transactions taken from one queue before the main loop gets its turn. */
-#define BATCH               32
 
 static Virtfs *virtfs_of(V9fsState *s)
 {
@@ -294,25 +292,29 @@ static bool queue_receive(VirtfsQueue *queue)
     }
 }
 
-/* Everything that there is to do on a queue. Returns the requests taken. */
-static unsigned queue_run(VirtfsQueue *queue)
+/*
+ * Everything that there is to do on a queue, until the clock shows @end; one
+ * transaction at least.
+ *
+ * Returns: true if there may be more to do.
+ */
+static bool queue_run(VirtfsQueue *queue, int64_t end)
 {
     Virtfs *virtfs = queue->virtfs;
     unsigned taken = 0;
-    bool more;
+    bool more = false;
 
     virtfs->current = queue;
     do {
-        while (!virtfs_dead(virtfs) && taken < BATCH && queue_receive(queue)) {
-            taken++;
+        while (!more && !virtfs_dead(virtfs) && queue_receive(queue)) {
+            more = ++taken == XEN_9PFS_PASS_REQUESTS || get_clock() >= end;
         }
         /* What waits at the head goes on without an event. */
-        more = !virtfs_dead(virtfs) && taken < BATCH && !queue->head &&
-            xen_9p_slots_arm(&queue->slots);
-    } while (more);
+    } while (!more && !virtfs_dead(virtfs) && !queue->head &&
+             xen_9p_slots_arm(&queue->slots));
     virtfs->current = NULL;
     queue_notify(queue);
-    return taken;
+    return more;
 }
 
 /* qemu_bh_schedule() makes a system call even if it is scheduled already. */
@@ -327,6 +329,7 @@ static void virtfs_schedule(Virtfs *virtfs)
 void virtfs_run(void *opaque)
 {
     Virtfs *virtfs = opaque;
+    int64_t end = get_clock() + XEN_9PFS_PASS_NS;
     bool more = false;
 
     virtfs->scheduled = false;
@@ -336,7 +339,7 @@ void virtfs_run(void *opaque)
     for (unsigned i = 0; i < virtfs->num_queues; i++) {
         unsigned n = (virtfs->first + i) % virtfs->num_queues;
 
-        more |= queue_run(&virtfs->queues[n]) == BATCH;
+        more |= queue_run(&virtfs->queues[n], end);
     }
     virtfs->first = (virtfs->first + 1) % virtfs->num_queues;
     /* One queue may have waited for what another one has just done. */
@@ -355,7 +358,8 @@ void virtfs_event(void *opaque)
     }
     /* Unmask first: what comes from here on notifies again. */
     qemu_xen_evtchn_unmask(queue->evtchn, port);
-    if (queue_run(queue) == BATCH || queue->virtfs->stalled) {
+    if (queue_run(queue, get_clock() + XEN_9PFS_PASS_NS) ||
+        queue->virtfs->stalled) {
         virtfs_schedule(queue->virtfs);
     }
 }
@@ -509,6 +513,7 @@ const Xen9pfsTransport xen_9pfs_virtfs_transport = {
         .response_buffer_size = virtfs_response_buffer_size,
 #endif
     },
+    .has_grant_policy = true,
     .connect = virtfs_connect,
     .quiesce = virtfs_quiesce,
     .disconnect = virtfs_disconnect,

@@ -1,8 +1,8 @@
 /*
  * Xen 9P backend: what the glue and its transports know of each other
  *
- * The glue (xen-9p-backend.c) owns xenstore, states, configuration and the
- * life of a session. A transport (xen-9p-flex.c, xen-9p-virtfs.c) owns rings,
+ * The glue (xen-9p-backend.c) owns xenstore, states, configuration and a
+ * session (xen-9p-session.c). A transport (xen-9p-flex.c, xen-9p-virtfs.c) owns rings,
  * grants, event channels and requests, and never sees xenstore.
  *
  * Copyright (c) 2026 The xen-9pfs authors
@@ -16,6 +16,7 @@
 #include "qemu/queue.h"
 #include "hw/9pfs/9p.h"
 #include "hw/9pfs/xen-9p-dispatch.h"
+#include "hw/9pfs/xen-9p-poll.h"
 #include "hw/9pfs/xen-9p-stats.h"
 #include "hw/xen/xen-legacy-backend.h"
 
@@ -26,6 +27,14 @@ typedef struct Xen9pfsTransport Xen9pfsTransport;
 #define XEN_9PFS_MAX_RINGS 8
 #define XEN_9PFS_MAX_RING_ORDER 4
 #define XEN_9PFS_MAX_RING_PAGES (1 << XEN_9PFS_MAX_RING_ORDER)
+
+/*
+ * A pass: what a transport does before the main loop gets its turn, which in
+ * an HVM guest's QEMU has the guest's other devices to drive. One request may
+ * make it longer, by as much as xen-9p-dispatch.h lets it take.
+ */
+#define XEN_9PFS_PASS_REQUESTS  64
+#define XEN_9PFS_PASS_NS        (100 * 1000)
 
 /*
  * One ring as the frontend offers it. Any value may be hostile, but for
@@ -53,6 +62,7 @@ struct Xen9pfsSession {
     char *name;                 /* for messages, outlives the device */
     domid_t domid;              /* the frontend's domain */
     int grant_policy;           /* a Xen9pGrantPolicy */
+    Xen9pPoll poll;             /* of the 9pfs transport */
     char *fsdev_id;             /* this session's own entry, or NULL */
     Error *failure;             /* why it has to end, NULL while all is well */
     bool draining;              /* the glue waits for its requests */
@@ -66,6 +76,7 @@ struct Xen9pfsSession {
 /* What a transport offers to the glue. All run in the main loop. */
 struct Xen9pfsTransport {
     V9fsTransport ops;          /* for the generic 9p server */
+    bool has_grant_policy;      /* session->grant_policy means something */
 
     /*
      * connect: map and bind what @conf names, be ready for requests
@@ -114,10 +125,9 @@ void xen_9pfs_session_drained(Xen9pfsSession *session);
 
 /**
  * xen_9pfs_call_init: decide how a session's calls of the file system run
- * @session: a session whose share is open
- * @mode: as configured
+ * @session: a session whose share is open, with dispatch.mode as configured
  */
-void xen_9pfs_call_init(Xen9pfsSession *session, Xen9pDispatchMode mode);
+void xen_9pfs_call_init(Xen9pfsSession *session);
 
 /**
  * xen_9pfs_call_pin: whether a request can be finished inside pdu_submit()

@@ -138,6 +138,7 @@ class Session:
             **os.environ,
             'LOOP_BACKEND': backend,
             **({'LOOP_DISPATCH': args.dispatch} if args.dispatch else {}),
+            **({'LOOP_POLL': args.poll} if args.poll else {}),
             'LOOP_QEMU': {'ours': args.qemu,
                           'stock': args.stock}.get(backend, ''),
             'LOOP_WRAP': f'{wrap} {args.wrap.get(backend, "")}',
@@ -271,6 +272,7 @@ def parse_args():
     add('--delay', metavar='US[:US]', help="slow storage: of each of a "
         "backend's calls of the file system, and of one in ten")
     add('--dispatch', help='ours: auto, worker or inline [its default]')
+    add('--poll', metavar='NS', help='ours: poll-max-ns [0]')
     add('--rounds', type=int, default=3, help='[%(default)s]')
     add('--ms', type=int, help='of each measurement [250, quick 200]')
     add('--order', type=int, default=9, help='of the rings [%(default)s]')

@@ -324,15 +324,25 @@ int fixture_fds(Fixture *f)
     return count;
 }
 
-/* Further nodes of a device: @more and, for ours, LOOP_DISPATCH's. */
+/* Further nodes of a device: @more and, for ours, the environment's. */
 static GPtrArray *device_more(Fixture *f, const char *const *more)
 {
-    const char *mode = g_getenv("LOOP_DISPATCH");
+    static const struct {
+        const char *variable, *node;
+    } ours[] = {
+        { "LOOP_DISPATCH", "dispatch" },
+        { "LOOP_POLL", "poll-max-ns" },
+    };
     GPtrArray *all = g_ptr_array_new();
+    size_t i;
 
-    if (mode && f->backend == BACKEND_OURS) {
-        g_ptr_array_add(all, (gpointer)"dispatch");
-        g_ptr_array_add(all, (gpointer)mode);
+    for (i = 0; f->backend == BACKEND_OURS && i < G_N_ELEMENTS(ours); i++) {
+        const char *value = g_getenv(ours[i].variable);
+
+        if (value) {
+            g_ptr_array_add(all, (gpointer)ours[i].node);
+            g_ptr_array_add(all, (gpointer)value);
+        }
     }
     /* The test's own come last: they are the ones that count. */
     while (more && *more) {

@@ -9,6 +9,7 @@
  *     LOOP_QEMU_ARGS  further words of its command line
  *     LOOP_DISPATCH   auto, worker or inline: the node of that name of every
  *                     device of ours; [none]
+ *     LOOP_POLL       the node poll-max-ns of every device of ours; [none]
  *     LOOP_XEN_BIN    where xenstored and xen-9pfsd are; [found]
  *     LOOP_SHIM       libloopshim.so; [beside the program]
  *     LOOP_WRAP       words put before the backend's command, which has to

@@ -321,6 +321,7 @@ static void test_options(void)
         { "\"writeout\": \"immediate\"", "writeout", "immediate" },
         { "\"dispatch\": \"worker\"", "dispatch", "worker" },
         { "\"grant-policy\": \"map\"", "grant-policy", "map" },
+        { "\"poll-max-ns\": 50000", "poll-max-ns", "50000" },
         { "\"max_xattr\": 4096", "max_xattr", "4096" },
         { "\"throttling.iops-total\": 1000", "throttling/iops-total",
           "1000" },
