@@ -302,28 +302,36 @@ static grant_ref_t any_ref(VRing *ring, Input *in)
     return ((VPage *)g_ptr_array_index(pages, choice % pages->len))->ref;
 }
 
-/* Slots that are nobody's transaction. */
+static struct xen_virtfsif_request read_slot(VRing *ring, Input *in,
+                                             uint8_t choice)
+{
+    struct xen_virtfsif_request slot = { .size = LOOP_PAGE_SIZE };
+
+    slot.flags = choice & 0x80 ? input_u16(in) : choice & XEN_VIRTFSF_ALL;
+    slot.gref = any_ref(ring, in);
+    if (choice & 0x40) {
+        slot.offset = input_u16(in);
+        slot.size = input_u16(in);
+    }
+    slot.id = input_u8(in);
+    return slot;
+}
+
+/* Slots that are nobody's transaction, one by one or all the same. */
 static void do_slots(Device *d, Input *in)
 {
     unsigned ring = step_any_ring(d, in), count = input_u8(in);
+    struct xen_virtfsif_request slot;
+    uint8_t choice = 0;
 
     device_dishonest(d);
-    while (vring_room(&rings[ring]) && count--) {
-        struct xen_virtfsif_request slot = { .size = 4096 };
-        uint8_t flags = input_u8(in);
-
-        slot.flags = flags & 0x80 ? input_u16(in) : flags & XEN_VIRTFSF_ALL;
-        slot.gref = any_ref(&rings[ring], in);
-        if (flags & 0x40) {
-            slot.offset = input_u16(in);
-            slot.size = input_u16(in);
+    do {
+        if (!(choice & 0x20)) {
+            choice = input_u8(in);
+            slot = read_slot(&rings[ring], in, choice);
         }
-        slot.id = input_u8(in);
         vring_put(&rings[ring], &slot);
-        if (in->left == 0) {
-            break;
-        }
-    }
+    } while (vring_room(&rings[ring]) && count--);
     vring_publish(&rings[ring]);
     device_notify(d, ring);
 }
