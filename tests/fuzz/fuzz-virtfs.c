@@ -24,7 +24,8 @@
 
 static Device device;
 static VRing rings[DEVICE_RINGS];
-static bool tainted;            /* pages or grants are not as they were */
+static bool faulty;             /* calls of the host may fail */
+static bool tainted;            /* so, or pages are not as they were */
 static bool flushed;            /* a request may have been cancelled */
 
 /* ---- The device ---- */
@@ -38,6 +39,7 @@ static void virtfs_add(Device *d, Input *in)
     static const char *const modes[] = { "auto", "worker", "inline", "other" };
     uint8_t policy = input_u8(in), mode = input_u8(in);
 
+    faulty = false;
     if (policy) {
         device_write_back(d, "grant-policy",
                           policies[policy % G_N_ELEMENTS(policies)]);
@@ -86,7 +88,8 @@ static void virtfs_connect(Device *d, Input *in)
 
     d->nr_rings = shape % DEVICE_RINGS + 1;
     folders = d->nr_rings > 1 || (shape & 0x10);
-    tainted = flushed = false;
+    tainted = faulty;
+    flushed = false;
     for (i = 0; i < d->nr_rings; i++) {
         vring_init(&rings[i], d->loop, DEVICE_DOMID, order, VFORM_SEED,
                    BUFFER_PAGES / d->nr_rings);
@@ -431,13 +434,14 @@ static void do_fault(Device *d, Input *in)
         { LOOP_FAULT_EVTCHN_NOTIFY, .lose = true },
     };
 
-    tainted = true;
+    faulty = tainted = true;
     step_fault(d, in, rules, G_N_ELEMENTS(rules));
 }
 
 static void do_fault_end(Device *d, Input *in)
 {
     loop_fault_clear(d->loop, -1);
+    faulty = false;
 }
 
 static const char *const front_nodes[] = {
