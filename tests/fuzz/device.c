@@ -19,7 +19,7 @@
 #define PATIENCE_MS (1000 * 1000)
 #define PATIENCE_TRIES 1000
 
-/* What a backend tries again takes less; rounds without a reply are the end. */
+/* What a backend tries again takes less. Rounds without a reply: no more. */
 #define FINISH_MS 1000
 #define FINISH_ROUNDS 3
 
