@@ -1,5 +1,5 @@
 /*
- * One device from the toolstack's and the guest's side, for the fuzzer
+ * One device from the toolstack's and the guest's side, for the fuzzers
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -13,7 +13,15 @@
 #include "share.h"
 #include "store.h"
 
-#define DOMAIN_PAGES 8192
+#define DOMAIN_PAGES 16384
+
+/* Requests that wait for their turn by a throttle may do so for long. */
+#define PATIENCE_MS (1000 * 1000)
+#define PATIENCE_TRIES 1000
+
+/* What a backend tries again takes less. Rounds without a reply: no more. */
+#define FINISH_MS 1000
+#define FINISH_ROUNDS 3
 
 static char *loop_path, *share_path, *closed_path;
 static LoopStats idle;
@@ -43,22 +51,27 @@ static void cleanup(void)
     share_remove(closed_path);
 }
 
-static void settle_idle(Device *d)
-{
-    host_settle();
-    loop_stats(d->loop, getpid(), &idle);
-}
-
-void device_init(Device *d)
+static void init_paths(Device *d)
 {
     g_autofree char *dir = g_dir_make_tmp("fuzz-XXXXXX", NULL);
-    unsigned i;
 
     g_assert_nonnull(dir);
     loop_path = g_build_filename(dir, "xen", NULL);
     share_path = g_build_filename(dir, "share", NULL);
     closed_path = g_build_filename(dir, "closed", NULL);
     g_assert(mkdir(closed_path, 0) == 0);
+    d->front = g_strdup_printf("/local/domain/%u/device/%s/0", DEVICE_DOMID,
+                               d->type->name);
+    d->back = g_strdup_printf("/local/domain/0/backend/%s/%u/0",
+                              d->type->name, DEVICE_DOMID);
+}
+
+void device_init(Device *d, const DeviceType *type)
+{
+    unsigned i;
+
+    d->type = type;
+    init_paths(d);
     d->loop = loop_create(loop_path);
     g_assert_nonnull(d->loop);
     g_assert(loop_domain_create(d->loop, DEVICE_DOMID, DOMAIN_PAGES) == 0);
@@ -72,121 +85,140 @@ void device_init(Device *d)
         d->ports[i] = loop_evtchn_alloc(d->loop, d->handle, 0);
         g_assert_cmpint(d->ports[i], >=, 0);
     }
-    settle_idle(d);
+    host_settle();
+    loop_stats(d->loop, getpid(), &idle);
 }
 
-static void write_back(const char *node, const char *value)
+static void write_node(const char *base, const char *node, const char *value)
 {
-    g_autofree char *path = g_strconcat(DEVICE_BACK "/", node, NULL);
+    g_autofree char *path = g_strdup_printf("%s/%s", base, node);
 
     store_write(path, value);
 }
 
-static void write_front(const char *node, unsigned number)
+void device_write_front(Device *d, const char *node, const char *value)
 {
-    g_autofree char *path = g_strconcat(DEVICE_FRONT "/", node, NULL);
+    write_node(d->front, node, value);
+}
+
+void device_write_back(Device *d, const char *node, const char *value)
+{
+    write_node(d->back, node, value);
+}
+
+void device_number_front(Device *d, const char *node, unsigned number)
+{
     g_autofree char *value = g_strdup_printf("%u", number);
 
-    store_write(path, value);
+    device_write_front(d, node, value);
 }
 
-void device_state(int state)
+void device_remove_front(Device *d, const char *node)
 {
-    write_front("state", state);
+    g_autofree char *path = g_strdup_printf("%s/%s", d->front, node);
+
+    store_remove(path);
+}
+
+void device_state(Device *d, int state)
+{
+    device_number_front(d, "state", state);
+}
+
+bool device_is_connected(Device *d)
+{
+    g_autofree char *path = g_strconcat(d->back, "/state", NULL);
+
+    return store_read_int(path) == XenbusStateConnected;
+}
+
+void device_dishonest(Device *d)
+{
+    d->honest = false;
+    d->exact = false;
 }
 
 /* The share, mostly; or what is no absolute path of a folder. */
-static void write_path(uint8_t choice)
+static void write_path(Device *d, uint8_t choice)
 {
     switch (choice) {
     case 0xfb:
-        write_back("path", closed_path);
+        device_write_back(d, "path", closed_path);
         break;
     case 0xfc:
-        write_back("path", "/no/such/folder");
+        device_write_back(d, "path", "/no/such/folder");
         break;
     case 0xfd:
-        write_back("path", "relative");
+        device_write_back(d, "path", "relative");
         break;
     case 0xfe:
-        write_back("path", "");
+        device_write_back(d, "path", "");
         break;
     case 0xff:
         break;
     default:
-        write_back("path", share_path);
+        device_write_back(d, "path", share_path);
         break;
+    }
+}
+
+static void write_options(Device *d, Input *in)
+{
+    uint8_t count = input_u8(in);
+
+    d->throttled = false;
+    for (count = count < 0xe0 ? 0 : count % 8; count; count--) {
+        const char *option = options[input_u8(in) % G_N_ELEMENTS(options)];
+
+        d->throttled |= g_str_has_prefix(option, "throttling/");
+        device_write_back(d, option,
+                          values[input_u8(in) % G_N_ELEMENTS(values)]);
     }
 }
 
 void device_add(Device *d, Input *in)
 {
-    uint8_t model = input_u8(in), count;
+    uint8_t model = input_u8(in);
 
     share_reset(share_path);
-    store_write(DEVICE_FRONT, "");
-    store_write(DEVICE_FRONT "/backend", DEVICE_BACK);
-    store_write(DEVICE_FRONT "/tag", "share");
-    device_state(XenbusStateInitialising);
-    store_write(DEVICE_BACK, "");
-    store_write(DEVICE_BACK "/frontend", DEVICE_FRONT);
-    store_write(DEVICE_BACK "/frontend-id", "7");
-    store_write(DEVICE_BACK "/online", "1");
-    store_write(DEVICE_BACK "/state", "1");
-    write_back("security_model",
-               model < 0xe0 ? "none" : models[model % G_N_ELEMENTS(models)]);
-    write_path(input_u8(in));
-    count = input_u8(in);
-    for (count = count < 0xe0 ? 0 : count % 8; count; count--) {
-        const char *option = options[input_u8(in) % G_N_ELEMENTS(options)];
-
-        write_back(option, values[input_u8(in) % G_N_ELEMENTS(values)]);
+    store_write(d->front, "");
+    device_write_front(d, "backend", d->back);
+    device_write_front(d, "tag", "share");
+    device_state(d, XenbusStateInitialising);
+    store_write(d->back, "");
+    device_write_back(d, "frontend", d->front);
+    device_write_back(d, "frontend-id", "7");
+    device_write_back(d, "online", "1");
+    device_write_back(d, "state", "1");
+    device_write_back(d, "security_model", model < 0xe0 ? "none" :
+                      models[model % G_N_ELEMENTS(models)]);
+    write_path(d, input_u8(in));
+    write_options(d, in);
+    if (d->type->add) {
+        d->type->add(d, in);
     }
 }
 
-/* Where a ring's indices begin: anywhere, as long as both ends are there. */
-static void set_start(Flex *ring, uint32_t start)
+/* The backend is closed: at last, it uses none of the guest's pages. */
+static void drop_rings(Device *d)
 {
-    ring->intf->out_cons = ring->intf->out_prod = ring->out_prod = start;
-    ring->intf->in_cons = ring->intf->in_prod = ring->in_cons = start;
+    unsigned tries;
+
+    for (tries = 0; loop_grants_in_use(d->loop, DEVICE_DOMID); tries++) {
+        g_assert_cmpuint(tries, <, PATIENCE_TRIES);
+        host_wait(PATIENCE_MS);
+    }
+    g_assert_cmpuint(d->type->drop(d), ==, 0);
+    d->nr_rings = 0;
 }
 
 void device_connect(Device *d, Input *in)
 {
-    uint8_t shape = input_u8(in), order = input_u8(in) % 16;
-    uint32_t start = shape & 0x80 ? -input_u8(in) : 0;
-    unsigned i;
-
-    device_drop_rings(d);
-    d->nr_rings = shape % DEVICE_RINGS + 1;
+    drop_rings(d);
     d->honest = d->exact = true;
     d->requests = d->replies = 0;
-    for (i = 0; i < d->nr_rings; i++) {
-        g_autofree char *ref = g_strdup_printf("ring-ref%u", i);
-        g_autofree char *port = g_strdup_printf("event-channel-%u", i);
-
-        flex_init(&d->rings[i], d->loop, DEVICE_DOMID,
-                  order >= 1 && order <= FLEX_MAX_ORDER ? order : 1);
-        /* What is left of an earlier input is not to be read in this one. */
-        memset(d->rings[i].in, 0, 2 * d->rings[i].size);
-        set_start(&d->rings[i], start);
-        write_front(ref, d->rings[i].intf_ref);
-        write_front(port, d->ports[i]);
-    }
-    write_front("num-rings", d->nr_rings);
-    store_write(DEVICE_FRONT "/version", "1");
-    device_state(XenbusStateInitialised);
-}
-
-void device_drop_rings(Device *d)
-{
-    unsigned i, busy = 0;
-
-    for (i = 0; i < d->nr_rings; i++) {
-        busy += flex_fini(&d->rings[i]);
-    }
-    g_assert_cmpuint(busy, ==, 0);
-    d->nr_rings = 0;
+    d->type->connect(d, in);
+    device_state(d, XenbusStateInitialised);
 }
 
 void device_remove(Device *d)
@@ -196,11 +228,11 @@ void device_remove(Device *d)
     loop_fault_clear(d->loop, -1);
     store_fail(0);
     host_hold(false);
-    store_remove(DEVICE_FRONT);
-    store_remove(DEVICE_BACK);
+    store_remove(d->front);
+    store_remove(d->back);
     host_settle();
     store_remove("error");
-    device_drop_rings(d);
+    drop_rings(d);
     left = loop_leftovers(d->loop, getpid(), &idle);
     if (left) {
         g_error("left over: %s", left);
@@ -212,47 +244,25 @@ void device_notify(Device *d, unsigned ring)
     loop_evtchn_notify(d->loop, d->handle, d->ports[ring]);
 }
 
-void device_consume(Device *d, unsigned ring, unsigned max)
-{
-    Flex *flex = &d->rings[ring];
-    int64_t ready = flex_ready(flex);
-    uint32_t size;
-
-    g_assert(!d->honest || ready >= 0);
-    while (ready > 0 && max--) {
-        if (d->honest) {
-            g_assert_cmpint(ready, >=, 7);
-            flex_get(flex, &size, sizeof(size));
-            g_assert_cmpuint(size, >=, 7);
-            g_assert_cmpuint(size, <=, ready);
-        } else {
-            size = ready;
-        }
-        flex_consume(flex, size);
-        ready -= size;
-        d->replies++;
-    }
-}
-
 void device_finish(Device *d)
 {
-    unsigned before, i;
+    unsigned before, quiet = 0, i;
 
     loop_fault_clear(d->loop, -1);
     host_hold(false);
-    do {
+    while (quiet < FINISH_ROUNDS) {
         before = d->replies;
         /* A backend that waits for room is told of it. */
         for (i = 0; i < d->nr_rings; i++) {
             device_notify(d, i);
         }
-        host_settle();
+        host_wait(FINISH_MS);
         for (i = 0; i < d->nr_rings; i++) {
-            device_consume(d, i, UINT_MAX);
+            d->type->consume(d, i, UINT_MAX);
         }
-    } while (d->replies != before);
-    if (d->exact && d->nr_rings &&
-        store_read_int(DEVICE_BACK "/state") == XenbusStateConnected) {
+        quiet = d->replies == before ? quiet + 1 : 0;
+    }
+    if (d->exact && !d->throttled && d->nr_rings && device_is_connected(d)) {
         g_assert_cmpuint(d->replies, ==, d->requests);
     }
 }

@@ -11,33 +11,61 @@
  */
 #include <errno.h>
 
-#include "core/fault.h"
-#include "device.h"
+#include "guest/flex.h"
 #include "host.h"
-#include "store.h"
+#include "steps.h"
 #include "target.h"
 
 static Device device;
+static Flex rings[DEVICE_RINGS];
 
-static unsigned any_ring(Device *d, Input *in)
+/* ---- The device ---- */
+
+/* Where a ring's indices begin: anywhere, as long as both ends are there. */
+static void set_start(Flex *ring, uint32_t start)
 {
-    return input_u8(in) % d->nr_rings;
+    ring->intf->out_cons = ring->intf->out_prod = ring->out_prod = start;
+    ring->intf->in_cons = ring->intf->in_prod = ring->in_cons = start;
 }
 
-/* The guest no longer knows what is in its rings. */
-static void dishonest(Device *d)
+static void flex_connect(Device *d, Input *in)
 {
-    d->honest = false;
-    d->exact = false;
+    uint8_t shape = input_u8(in), order = input_u8(in) % 16;
+    uint32_t start = shape & 0x80 ? -input_u8(in) : 0;
+    unsigned i;
+
+    d->nr_rings = shape % DEVICE_RINGS + 1;
+    for (i = 0; i < d->nr_rings; i++) {
+        g_autofree char *ref = g_strdup_printf("ring-ref%u", i);
+        g_autofree char *port = g_strdup_printf("event-channel-%u", i);
+
+        flex_init(&rings[i], d->loop, DEVICE_DOMID,
+                  order >= 1 && order <= FLEX_MAX_ORDER ? order : 1);
+        /* What is left of an earlier input is not to be read in this one. */
+        memset(rings[i].in, 0, 2 * rings[i].size);
+        set_start(&rings[i], start);
+        device_number_front(d, ref, rings[i].intf_ref);
+        device_number_front(d, port, d->ports[i]);
+    }
+    device_number_front(d, "num-rings", d->nr_rings);
+    device_write_front(d, "version", "1");
 }
 
-/* ---- Requests ---- */
+static unsigned flex_drop(Device *d)
+{
+    unsigned i, busy = 0;
+
+    for (i = 0; i < d->nr_rings; i++) {
+        busy += flex_fini(&rings[i]);
+    }
+    return busy;
+}
 
 /* In one or two parts, which a frontend may do, if there is room. */
 static void send_bytes(Device *d, unsigned ring, const GByteArray *bytes,
                        uint32_t first)
 {
-    Flex *flex = &d->rings[ring];
+    Flex *flex = &rings[ring];
 
     if (!bytes->len || bytes->len > flex_room(flex)) {
         return;
@@ -54,9 +82,53 @@ static void send_bytes(Device *d, unsigned ring, const GByteArray *bytes,
     }
 }
 
+static void flex_send_plain(Device *d, unsigned ring, const GByteArray *bytes)
+{
+    send_bytes(d, ring, bytes, bytes->len);
+}
+
+static void flex_take(Device *d, unsigned ring, unsigned max)
+{
+    Flex *flex = &rings[ring];
+    int64_t ready = flex_ready(flex);
+    uint32_t size;
+
+    g_assert(!d->honest || ready >= 0);
+    while (ready > 0 && max--) {
+        if (d->honest) {
+            g_assert_cmpint(ready, >=, 7);
+            flex_get(flex, &size, sizeof(size));
+            g_assert_cmpuint(size, >=, 7);
+            g_assert_cmpuint(size, <=, ready);
+        } else {
+            size = ready;
+        }
+        flex_consume(flex, size);
+        ready -= size;
+        d->replies++;
+    }
+}
+
+static const char *const front_nodes[] = {
+    "version", "num-rings", "ring-ref0", "ring-ref1", "event-channel-0",
+    "event-channel-1", "tag", "state", "protocol", "else",
+};
+
+static const DeviceType type = {
+    .name = "9pfs",
+    .front_nodes = front_nodes,
+    .num_front_nodes = G_N_ELEMENTS(front_nodes),
+    .connect = flex_connect,
+    .drop = flex_drop,
+    .send = flex_send_plain,
+    .consume = flex_take,
+};
+
+/* ---- Requests ---- */
+
 static void do_request(Device *d, Input *in)
 {
-    unsigned ring = any_ring(d, in);
+    unsigned ring = step_any_ring(d, in);
     uint8_t damage = input_u8(in);
     g_autoptr(GByteArray) bytes = request_read(in);
     uint32_t first = bytes->len, size;
@@ -80,7 +152,7 @@ static void do_request(Device *d, Input *in)
 
 static void do_raw_bytes(Device *d, Input *in)
 {
-    unsigned ring = any_ring(d, in);
+    unsigned ring = step_any_ring(d, in);
     g_autoptr(GByteArray) bytes = g_byte_array_new();
 
     d->exact = false;
@@ -92,7 +164,7 @@ static void do_raw_bytes(Device *d, Input *in)
 /* As many at once as the ring, or the server, has room for. */
 static void do_burst(Device *d, Input *in)
 {
-    unsigned ring = any_ring(d, in), count = input_u8(in);
+    unsigned ring = step_any_ring(d, in), count = input_u8(in);
     g_autoptr(GByteArray) bytes = request_read(in);
 
     if (bytes->data[4] == 108) {
@@ -104,56 +176,28 @@ static void do_burst(Device *d, Input *in)
     device_notify(d, ring);
 }
 
-static void do_session(Device *d, Input *in)
-{
-    unsigned ring = any_ring(d, in);
-    uint8_t choice = input_u8(in);
-    g_autoptr(GByteArray) version = request_version(
-        choice % 2 ? "9P2000.u" : "9P2000.L", 1024u << choice % 11);
-    g_autoptr(GByteArray) attach = request_attach();
-
-    send_bytes(d, ring, version, version->len);
-    device_notify(d, ring);
-    host_settle();
-    send_bytes(d, ring, attach, attach->len);
-    device_notify(d, ring);
-    host_settle();
-}
-
 /* ---- Rings ---- */
-
-static void do_notify(Device *d, Input *in)
-{
-    device_notify(d, any_ring(d, in));
-}
-
-static void do_consume(Device *d, Input *in)
-{
-    unsigned ring = any_ring(d, in);
-
-    device_consume(d, ring, input_u8(in));
-}
 
 static void do_index(Device *d, Input *in)
 {
-    FlexIntf *intf = d->rings[any_ring(d, in)].intf;
+    FlexIntf *intf = rings[step_any_ring(d, in)].intf;
     uint32_t *indices[] = {
         &intf->in_cons, &intf->in_prod, &intf->out_cons, &intf->out_prod,
     };
     uint8_t choice = input_u8(in);
     uint32_t *index = indices[choice % G_N_ELEMENTS(indices)];
 
-    dishonest(d);
+    device_dishonest(d);
     *index = choice & 0x80 ? input_u32(in) : *index + (int8_t)input_u8(in);
 }
 
 /* The shared page before it is read: the order, and the grants. */
 static void do_page(Device *d, Input *in)
 {
-    FlexIntf *intf = d->rings[any_ring(d, in)].intf;
+    FlexIntf *intf = rings[step_any_ring(d, in)].intf;
     uint16_t where = input_u16(in);
 
-    dishonest(d);
+    device_dishonest(d);
     if (where >= 1 << FLEX_MAX_ORDER) {
         intf->ring_order = input_u8(in);
     } else {
@@ -164,105 +208,28 @@ static void do_page(Device *d, Input *in)
 /* A request that changes after it was sent, or a reply before it was read. */
 static void do_data(Device *d, Input *in)
 {
-    Flex *ring = &d->rings[any_ring(d, in)];
+    Flex *ring = &rings[step_any_ring(d, in)];
     uint32_t where = input_u16(in) % (2 * ring->size);
 
-    dishonest(d);
+    device_dishonest(d);
     ring->in[where] = input_u8(in);
 }
 
 static void do_grant(Device *d, Input *in)
 {
-    Flex *ring = &d->rings[any_ring(d, in)];
+    Flex *ring = &rings[step_any_ring(d, in)];
     unsigned which = input_u8(in) % ((1 << ring->order) + 1);
     grant_ref_t ref = which ? ring->refs[which - 1] : ring->intf_ref;
     grant_entry_v1_t *entry = loop_grant_entry(d->loop, DEVICE_DOMID, ref);
 
-    dishonest(d);
+    device_dishonest(d);
     /* Bits of use are Xen's. */
     entry->flags ^= input_u8(in) & ~(GTF_reading | GTF_writing);
     entry->domid ^= input_u8(in);
     entry->frame ^= input_u16(in);
 }
 
-/* ---- Nodes and states ---- */
-
-static const char *const front_nodes[] = {
-    "version", "num-rings", "ring-ref0", "ring-ref1", "event-channel-0",
-    "event-channel-1", "tag", "state", "protocol", "else",
-};
-
-static void do_front_node(Device *d, Input *in)
-{
-    const char *node = front_nodes[input_u8(in) % G_N_ELEMENTS(front_nodes)];
-    g_autofree char *path = g_strconcat(DEVICE_FRONT "/", node, NULL);
-    uint8_t len = input_u8(in);
-    g_autofree char *value = g_malloc0(len + 1);
-
-    d->exact = false;
-    input_take(in, value, len);
-    if (len == 0xff) {
-        store_remove(path);
-    } else {
-        store_write(path, value);
-    }
-}
-
-static void do_front_state(Device *d, Input *in)
-{
-    d->exact = false;
-    device_state(input_u8(in) % 10);
-}
-
-static void do_back_node(Device *d, Input *in)
-{
-    static const char *const nodes[] = { "online", "state", "path", "else" };
-    g_autofree char *path = g_strconcat(
-        DEVICE_BACK "/", nodes[input_u8(in) % G_N_ELEMENTS(nodes)], NULL);
-    g_autofree char *value = g_strdup_printf("%u", input_u8(in) % 8);
-
-    d->exact = false;
-    store_write(path, value);
-}
-
-/* The frontend closes, or just goes, and comes back. */
-static void do_reconnect(Device *d, Input *in)
-{
-    if (input_u8(in) % 2) {
-        device_state(XenbusStateClosing);
-        host_settle();
-        device_state(XenbusStateClosed);
-    }
-    host_hold(false);
-    host_settle();
-    device_state(XenbusStateInitialising);
-    host_settle();
-    device_connect(d, in);
-    host_settle();
-}
-
-/* ---- Time and faults ---- */
-
-static void do_step(Device *d, Input *in)
-{
-    host_step();
-}
-
-static void do_settle(Device *d, Input *in)
-{
-    host_settle();
-}
-
-static void do_hold(Device *d, Input *in)
-{
-    host_hold(input_u8(in) % 2);
-}
-
-static void do_release(Device *d, Input *in)
-{
-    host_release(input_u8(in));
-    host_step();
-}
+/* ---- Faults ---- */
 
 static void do_fault(Device *d, Input *in)
 {
@@ -276,64 +243,21 @@ static void do_fault(Device *d, Input *in)
         { LOOP_FAULT_EVTCHN_NOTIFY, .repeat = 2 },
         { LOOP_FAULT_EVTCHN_NOTIFY, .lose = true },
     };
-    LoopFault rule = rules[input_u8(in) % G_N_ELEMENTS(rules)];
 
-    d->exact = false;
-    rule.domid = 0;
-    rule.nth = input_u8(in) % 16 + 1;
-    rule.times = 1;
-    rule.op = -1;
-    loop_fault_set(d->loop, &rule);
+    step_fault(d, in, rules, G_N_ELEMENTS(rules));
 }
-
-static void do_store_fault(Device *d, Input *in)
-{
-    d->exact = false;
-    store_fail(input_u8(in) % 8);
-}
-
-typedef void Step(Device *d, Input *in);
 
 static Step *const steps[] = {
-    do_request, do_request, do_request, do_request, do_burst, do_session,
-    do_raw_bytes, do_notify, do_consume, do_consume, do_index, do_page,
-    do_data, do_grant, do_front_node, do_front_state, do_back_node,
-    do_reconnect, do_step, do_settle, do_settle, do_hold, do_release,
-    do_release, do_fault, do_store_fault,
+    do_request, do_request, do_request, do_request, do_burst, step_session,
+    do_raw_bytes, step_notify, step_consume, step_consume, do_index, do_page,
+    do_data, do_grant, step_front_node, step_front_state, step_back_node,
+    step_reconnect, step_once, step_settle, step_settle, step_hold,
+    step_release, step_release, do_fault, step_store_fault,
 };
-
-/* One device from its creation to its end. */
-static void run_device(Device *d, Input *in)
-{
-    uint8_t how = input_u8(in);
-    unsigned step;
-
-    device_add(d, in);
-    /* A frontend may be there before the backend, or wait for it. */
-    if (how & 1) {
-        host_settle();
-    }
-    device_connect(d, in);
-    if (!(how & 2)) {
-        host_settle();
-        do_session(d, in);
-    }
-    while (in->left) {
-        step = input_u8(in);
-        if (step == 0xff) {
-            break;
-        }
-        steps[step % G_N_ELEMENTS(steps)](d, in);
-    }
-    if (!(how & 4)) {
-        device_finish(d);
-    }
-    device_remove(d);
-}
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-    device_init(&device);
+    device_init(&device, &type);
     return 0;
 }
 
@@ -341,8 +265,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     Input in = { data, len };
 
-    do {
-        run_device(&device, &in);
-    } while (in.left);
+    steps_run(&device, &in, steps, G_N_ELEMENTS(steps));
     return 0;
 }

@@ -1,10 +1,11 @@
 /*
- * QEMU in the fuzzer's own process, and its worker threads on a lead
+ * QEMU in the fuzzer's own process, its worker threads and clock on a lead
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "qemu/osdep.h"
 #include "qemu/main-loop.h"
+#include "qemu/timer.h"
 #include "system/system.h"
 #include "host.h"
 #include "wrap.h"
@@ -24,6 +25,9 @@ static GArray *jobs;
 static QEMUBH *jobs_bh;
 static bool held;
 static bool busy;               /* a job has come or gone */
+
+/* What QEMU takes for its monotonic clock; not 0, which may mean: never. */
+static int64_t now_ns = NANOSECONDS_PER_SECOND;
 
 static void run_job(unsigned number)
 {
@@ -60,11 +64,31 @@ BlockAIOCB *__wrap_thread_pool_submit_aio(ThreadPoolFunc *func, void *arg,
     return NULL;
 }
 
-/* Who polls waits for jobs: nothing is held back from him. */
+int __wrap_clock_gettime(clockid_t id, struct timespec *ts)
+{
+    if (id != CLOCK_MONOTONIC) {
+        return __real_clock_gettime(id, ts);
+    }
+    ts->tv_sec = now_ns / NANOSECONDS_PER_SECOND;
+    ts->tv_nsec = now_ns % NANOSECONDS_PER_SECOND;
+    return 0;
+}
+
+/*
+ * Who polls waits for jobs: nothing is held back from him. Or for a timer:
+ * then it is that late.
+ */
 bool __wrap_aio_poll(AioContext *ctx, bool blocking)
 {
+    int64_t timeout;
+
     if (jobs && jobs->len) {
         run_jobs();
+        blocking = false;
+    }
+    timeout = blocking ? aio_compute_timeout(ctx) : 0;
+    if (timeout > 0) {
+        now_ns += timeout;
         blocking = false;
     }
     return __real_aio_poll(ctx, blocking);
@@ -100,6 +124,12 @@ void host_settle(void)
         host_step();
         quiet = busy ? 0 : quiet + 1;
     }
+}
+
+void host_wait(unsigned ms)
+{
+    now_ns += (int64_t)ms * SCALE_MS;
+    host_settle();
 }
 
 void host_init(const char *domid)

@@ -128,11 +128,17 @@ static void put_data(P9Msg *msg, Input *in)
 static void put_stat(P9Msg *msg, Input *in)
 {
     P9Qid qid = { .type = input_u8(in) };
+    uint16_t type = input_u8(in);
     unsigned i;
 
+    /* All bits set means: no change. */
+    if (qid.type == 0xff) {
+        qid.version = UINT32_MAX;
+        qid.path = UINT64_MAX;
+        type = UINT16_MAX;
+    }
     /* Its two sizes; the server goes by what it parses. */
-    p9_pack(msg, "wwwdQ", 61, 59, input_u8(in), (uint32_t)read_number(in),
-            &qid);
+    p9_pack(msg, "wwwdQ", 61, 59, type, (uint32_t)read_number(in), &qid);
     for (i = 0; i < 3; i++) {
         p9_pack(msg, "d", (uint32_t)read_number(in));
     }

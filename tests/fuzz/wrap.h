@@ -12,6 +12,8 @@
 BlockAIOCB *__wrap_thread_pool_submit_aio(ThreadPoolFunc *func, void *arg,
                                           BlockCompletionFunc *cb,
                                           void *opaque);
+int __wrap_clock_gettime(clockid_t id, struct timespec *ts);
+int __real_clock_gettime(clockid_t id, struct timespec *ts);
 bool __wrap_aio_poll(AioContext *ctx, bool blocking);
 bool __real_aio_poll(AioContext *ctx, bool blocking);
 

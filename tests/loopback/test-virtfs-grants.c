@@ -246,6 +246,7 @@ static const struct {
     { LOOP_FAULT_GNT_MAP, "map", GNTST_no_space },
     { LOOP_FAULT_GNT_MAP, "map-again", GNTST_eagain },
     { LOOP_FAULT_GNT_COPY, "copy", GNTST_general_error },
+    { LOOP_FAULT_GNT_COPY_CALL, "copycall", ENOMEM },
     { LOOP_FAULT_GNT_MMAP, "mmap", ENOMEM },
     /* Last: what it hits stays mapped. */
     { LOOP_FAULT_GNT_UNMAP, "unmap", GNTST_general_error },

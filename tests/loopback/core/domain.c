@@ -149,11 +149,15 @@ int64_t loop_pages_alloc(Loop *loop, domid_t domid, uint32_t count)
 
     loop_lock(loop);
     dom = loop_find(loop, domid);
-    for (gfn = 0; dom && count && gfn < dom->nr_pages; gfn++) {
+    for (gfn = dom ? dom->page_hint : 0;
+         dom && count && gfn < dom->nr_pages; gfn++) {
         run = dom->page_used[gfn] ? 0 : run + 1;
         if (run == count) {
             found = gfn + 1 - count;
             memset(&dom->page_used[found], 1, count);
+            if (found == dom->page_hint) {
+                dom->page_hint += count;
+            }
             break;
         }
     }
@@ -169,6 +173,9 @@ void loop_pages_free(Loop *loop, domid_t domid, uint32_t gfn, uint32_t count)
     dom = loop_find(loop, domid);
     if (dom && gfn < dom->nr_pages && count <= dom->nr_pages - gfn) {
         memset(&dom->page_used[gfn], 0, count);
+        if (gfn < dom->page_hint) {
+            dom->page_hint = gfn;
+        }
     }
     loop_unlock(loop);
 }

@@ -16,6 +16,7 @@ static const char *const point_names[LOOP_FAULT_POINTS] = {
     [LOOP_FAULT_GNT_MAP] = "map",
     [LOOP_FAULT_GNT_UNMAP] = "unmap",
     [LOOP_FAULT_GNT_COPY] = "copy",
+    [LOOP_FAULT_GNT_COPY_CALL] = "copycall",
     [LOOP_FAULT_GNT_MMAP] = "mmap",
     [LOOP_FAULT_EVTCHN_OPEN] = "evtopen",
     [LOOP_FAULT_EVTCHN_BIND] = "bind",

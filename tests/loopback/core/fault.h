@@ -24,6 +24,7 @@ typedef enum LoopFaultPoint {
     LOOP_FAULT_GNT_MAP,         /* "map"       error: GNTST_*, per op */
     LOOP_FAULT_GNT_UNMAP,       /* "unmap"     error: GNTST_*, per op */
     LOOP_FAULT_GNT_COPY,        /* "copy"      error: GNTST_*, per op */
+    LOOP_FAULT_GNT_COPY_CALL,   /* "copycall"  error: errno, of all of it */
     LOOP_FAULT_GNT_MMAP,        /* "mmap"      error: errno (ENOMEM) */
     LOOP_FAULT_EVTCHN_OPEN,     /* "evtopen"   error: errno */
     LOOP_FAULT_EVTCHN_BIND,     /* "bind"      error: errno */

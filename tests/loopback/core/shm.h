@@ -64,6 +64,7 @@ typedef struct LoopDomain {
     domid_t domid;
     uint32_t nr_pages;
     uint32_t grant_hint;                /* where to look for a free entry */
+    uint32_t page_hint;                 /* pages below are not free */
     uint8_t page_used[LOOP_MAX_PAGES];
     uint8_t grant_used[LOOP_MAX_GRANTS];
     LoopActive active[LOOP_MAX_GRANTS];

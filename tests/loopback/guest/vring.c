@@ -61,7 +61,7 @@ void vring_init(VRing *ring, Loop *loop, domid_t domid, uint32_t order,
     g_assert_cmpuint(order, <=, XEN_VIRTFSIF_RING_ORDER_MAX);
     memset(ring, 0, sizeof(*ring));
     gfn = loop_pages_alloc(loop, domid, pages);
-    g_assert_cmpint(gfn, >, 0);
+    g_assert_cmpint(gfn, >=, 0);
     ring->loop = loop;
     ring->domid = domid;
     ring->order = order;

@@ -310,7 +310,8 @@ int xengnttab_grant_copy(xengnttab_handle *xgt, uint32_t count,
     LoopCopyOp *ops = calloc(count ? count : 1, sizeof(*ops));
     uint32_t i;
 
-    if (!ops) {
+    if (!ops || shim_fault(LOOP_FAULT_GNT_COPY_CALL)) {
+        free(ops);
         return -1;
     }
     for (i = 0; i < count; i++) {
