@@ -2,8 +2,8 @@
  * Xen 9P backend: what the glue and its transports know of each other
  *
  * The glue (xen-9p-backend.c) owns xenstore, states, configuration and a
- * session (xen-9p-session.c). A transport (xen-9p-flex.c, xen-9p-virtfs.c) owns rings,
- * grants, event channels and requests, and never sees xenstore.
+ * session (xen-9p-session.c). A transport (xen-9p-flex.c, xen-9p-virtfs.c)
+ * owns rings, grants, event channels and requests, and never sees xenstore.
  *
  * Copyright (c) 2026 The xen-9pfs authors
  *
