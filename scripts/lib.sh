@@ -24,6 +24,10 @@ need_root() {
         die "making and entering a Debian root needs root: run this as root"
 }
 
+# What apt says then.
+NO_NETWORK='Temporary failure resolving|Could not (resolve|connect)|Unable to '
+NO_NETWORK+='connect|Network is unreachable|Cannot initiate the connection'
+
 # step NAME TEXT COMMAND...: say TEXT, run COMMAND with its output in
 # build/log/NAME.log, say how long it took. A failure shows the log's end.
 step() {
@@ -36,6 +40,9 @@ step() {
     wait $! || failed=1
     if [ $failed = 1 ]; then
         tail -n 40 "$LOGS/$name.log" >&2
+        ! grep -qE "$NO_NETWORK" "$LOGS/$name.log" ||
+            die "$text: the package sources of this system's apt cannot be" \
+                "reached, is there a network? See build/log/$name.log"
         die "$text: failed after $((SECONDS - start)) s, see build/log/$name.log"
     fi
     say "    done in $((SECONDS - start)) s"
