@@ -220,13 +220,8 @@ static void do_grant(Device *d, Input *in)
     Flex *ring = &rings[step_any_ring(d, in)];
     unsigned which = input_u8(in) % ((1 << ring->order) + 1);
     grant_ref_t ref = which ? ring->refs[which - 1] : ring->intf_ref;
-    grant_entry_v1_t *entry = loop_grant_entry(d->loop, DEVICE_DOMID, ref);
 
-    device_dishonest(d);
-    /* Bits of use are Xen's. */
-    entry->flags ^= input_u8(in) & ~(GTF_reading | GTF_writing);
-    entry->domid ^= input_u8(in);
-    entry->frame ^= input_u16(in);
+    step_grant(d, in, ref);
 }
 
 /* ---- Faults ---- */

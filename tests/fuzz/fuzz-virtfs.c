@@ -404,15 +404,10 @@ static void do_grant(Device *d, Input *in)
     VPage *page = any_page(ring, in);
     grant_ref_t ref = page && which % 2 == 0
         ? page->ref : ring->refs[which % (1u << ring->order)];
-    grant_entry_v1_t *entry = loop_grant_entry(d->loop, DEVICE_DOMID, ref);
 
     /* The ring may be what the backend writes to then. */
-    device_dishonest(d);
     tainted = true;
-    /* Bits of use are Xen's. */
-    entry->flags ^= input_u8(in) & ~(GTF_reading | GTF_writing);
-    entry->domid ^= input_u8(in);
-    entry->frame ^= input_u16(in);
+    step_grant(d, in, ref);
 }
 
 /* ---- Faults ---- */

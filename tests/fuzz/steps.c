@@ -7,6 +7,17 @@
 #include "steps.h"
 #include "store.h"
 
+void step_grant(Device *d, Input *in, grant_ref_t ref)
+{
+    grant_entry_v1_t *entry = loop_grant_entry(d->loop, DEVICE_DOMID, ref);
+
+    device_dishonest(d);
+    /* Bits of use are Xen's. */
+    entry->flags ^= input_u8(in) & ~(GTF_reading | GTF_writing);
+    entry->domid ^= input_u8(in);
+    entry->frame ^= input_u16(in);
+}
+
 unsigned step_any_ring(Device *d, Input *in)
 {
     return input_u8(in) % d->nr_rings;

@@ -24,6 +24,9 @@ Step step_once, step_settle, step_hold, step_release, step_wait;
 Step step_store_fault;
 void step_fault(Device *d, Input *in, const LoopFault *rules, unsigned num);
 
+/* An entry of the grant table changes. */
+void step_grant(Device *d, Input *in, grant_ref_t ref);
+
 /* step_any_ring: the number of one. */
 unsigned step_any_ring(Device *d, Input *in);
 
