@@ -70,6 +70,7 @@ struct Xen9pfsDevice {
     Xen9pfsSession *leaving;    /* closed, but requests still run, or NULL */
     Notifier exit;
     Error *unplug_blocker;
+    bool inherited;             /* connected by a backend that has died */
     int64_t log_start;
     unsigned log_lines;
 };
@@ -213,6 +214,79 @@ static void session_bh(void *opaque)
     }
 }
 
+/* ---- A device that a backend which has died has left ---- */
+
+/* Whether another backend lives: an event channel is bound but once. */
+static bool device_is_served(XenLegacyDevice *xendev, const DeviceType *type)
+{
+    Xen9pfsRingConf conf[XEN_9PFS_MAX_RINGS];
+    Error *err = NULL;
+    int port;
+
+    if (type->read_rings(xendev, conf, &err) <= 0) {
+        error_free(err);
+        return false;
+    }
+    port = qemu_xen_evtchn_bind_interdomain(xendev->evtchndev, xendev->dom,
+                                            conf[0].port);
+    if (port < 0) {
+        return true;
+    }
+    qemu_xen_evtchn_unbind(xendev->evtchndev, port);
+    return false;
+}
+
+/*
+ * The framework takes no device whose backend is not Initialising. Here it is
+ * put there, unless it is being removed or another backend serves it.
+ */
+static void device_inherit(Xen9pfsDevice *dev)
+{
+    XenLegacyDevice *xendev = &dev->xendev;
+    int online, before, fe_state;
+
+    if (xenstore_read_be_int(xendev, "online", &online) < 0 || !online ||
+        xenstore_read_be_int(xendev, "state", &before) < 0 ||
+        before == XenbusStateInitialising) {
+        return;
+    }
+    xendev->fe = xenstore_read_be_str(xendev, "frontend");
+    if (xendev->fe && xenstore_read_fe_int(xendev, "state", &fe_state) == 0) {
+        dev->inherited = fe_state == XenbusStateConnected ||
+            (fe_state == XenbusStateInitialised &&
+             (before == XenbusStateConnected ||
+              before == XenbusStateClosing));
+        if (dev->inherited && device_is_served(xendev, dev->type)) {
+            error_report("xen %s of domain %d: another process serves it",
+                         xendev->name, xendev->dom);
+        } else {
+            trace_xen_9pfs_inherit(xendev->name, before, fe_state);
+            xenstore_write_be_int(xendev, "state", XenbusStateInitialising);
+        }
+    }
+    /* The framework finds it for itself. */
+    g_free(xendev->fe);
+    xendev->fe = NULL;
+}
+
+/*
+ * True where the frontend has yet to let go of what it had with the other
+ * backend. Its files and requests are lost; it is told so by Closing.
+ */
+static bool device_disown(Xen9pfsDevice *dev)
+{
+    XenLegacyDevice *xendev = &dev->xendev;
+    bool inherited = dev->inherited;
+
+    dev->inherited = false;
+    if (!inherited || (xendev->fe_state != XenbusStateInitialised &&
+                       xendev->fe_state != XenbusStateConnected)) {
+        return false;
+    }
+    device_set_state(dev, XenbusStateClosing);
+    return true;
+}
+
 /* ---- Device: what the framework calls ---- */
 
 static void device_fail(Xen9pfsDevice *dev, const Error *err)
@@ -263,6 +337,7 @@ static void device_alloc(XenLegacyDevice *xendev)
     qdev_add_unplug_blocker(DEVICE(xendev), dev->unplug_blocker);
     object_property_add(OBJECT(xendev), "stats", "Xen9pfsStats",
                         device_get_stats, NULL, NULL, NULL);
+    device_inherit(dev);
 }
 
 /* InitWait -> Connected. A failure leads to Closing instead. */
@@ -314,8 +389,8 @@ static int device_init(XenLegacyDevice *xendev)
     Error *err = NULL;
 
     session_close(dev);
-    if (dev->leaving) {
-        /* The framework tries again when that is gone. */
+    /* The framework tries again when a session that leaves is gone. */
+    if (dev->leaving || device_disown(dev)) {
         return -1;
     }
     dev->session = xen_9pfs_session_new(xendev, dev->type->transport,

@@ -222,11 +222,15 @@ static GPid start_backend(Fixture *f, const char *const *argv,
     return start(f, (const char *const *)all->pdata, log);
 }
 
+static char *ready_node(Fixture *f)
+{
+    return g_strdup_printf("/local/domain/0/device-model/%u/state", f->domid);
+}
+
 /* QEMU tells the toolstack when it is ready. */
 static bool qemu_ready(Fixture *f)
 {
-    g_autofree char *path =
-        g_strdup_printf("/local/domain/0/device-model/%u/state", f->domid);
+    g_autofree char *path = ready_node(f);
     unsigned int len;
     char *state = xs_read(f->xsh, XBT_NULL, path, &len);
     bool ready = state && !strcmp(state, "running");
@@ -273,13 +277,15 @@ static GPid start_daemon(Fixture *f)
 void fixture_start(Fixture *f)
 {
     bool daemon = f->backend == BACKEND_XEN_9PFSD;
-    g_autofree char *log = log_name(f);
+    g_autofree char *log = log_name(f), *ready = ready_node(f);
     int waited;
 
     if (shares_backend(f)) {
         return;
     }
     g_assert_cmpint(f->backend_pid, ==, 0);
+    /* What an earlier one has said of itself is not this one's word. */
+    xs_rm(f->xsh, XBT_NULL, ready);
     f->backend_pid = daemon ? start_daemon(f) : start_qemu(f);
     for (waited = 0; waited < START_TIMEOUT_MS; waited++) {
         if (!fixture_alive(f)) {
