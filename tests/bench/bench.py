@@ -28,7 +28,10 @@ import suite  # pylint: disable=wrong-import-position
 
 BUILD = TOP + '/build'
 FLOOR = BUILD + '/bench/bench-floor'
-BACKENDS = ('stock', 'ours', 'xen-9pfsd', 'floor')
+# "ours" speaks 9pfs; "virtfs" is ours over the other protocol, with what comes
+# after it as the grant policy.
+BACKENDS = ('stock', 'ours', 'virtfs', 'xen-9pfsd', 'floor')
+POLICIES = ('virtfs-copy', 'virtfs-map', 'virtfs-cached')
 
 # The suite's name, by the CPUs of guest and backend.
 SUITES = {'2': 'loopback', '1': 'loopback-1cpu', 'any': 'loopback-any'}
@@ -40,7 +43,9 @@ FIGURES = ('ops_per_s', 'mb_per_s', 'lat_us_p50', 'lat_us_p99',
            'grantops_per_op', 'messages_per_op')
 
 Case = collections.namedtuple('Case', 'op size depth')
-Group = collections.namedtuple('Group', 'cpus rings cases')
+# backends: instead of those of the whole run, or None.
+Group = collections.namedtuple('Group', 'cpus rings cases backends',
+                               defaults=(None,))
 
 
 def cases(ops, depths):
@@ -54,6 +59,7 @@ def fewer(case):
 
 ALL_OPS = ([('getattr', 0), ('walk', 0)] + [('read', s) for s in SIZES] +
            [('write', s) for s in SIZES] + [('readdir', 512 * K), ('mix', 0)])
+DATA_OPS = [(op, size) for op in ('read', 'write') for size in SIZES]
 FEW_OPS = [('getattr', 0), ('read', 4 * K), ('read', 512 * K)]
 QUICK_OPS = [('getattr', 0), ('walk', 0), ('read', 4 * K), ('read', 64 * K),
              ('read', 512 * K), ('write', 4 * K), ('write', 64 * K)]
@@ -65,8 +71,9 @@ def plan_default():
     depths = (1, 4, 16, 64)
     most = [case for case in cases(ALL_OPS, depths) if fewer(case)]
     plan = [Group(cpus, 2, most) for cpus in ('2', '1')]
-    return plan + [Group('2', rings, cases(FEW_OPS, (1, 16)))
-                   for rings in (1, 4)]
+    plan += [Group('2', rings, cases(FEW_OPS, (1, 16))) for rings in (1, 4)]
+    return plan + [Group('1', 2, cases(DATA_OPS, (1, 16)),
+                         ('stock', 'virtfs') + POLICIES)]
 
 
 def plan_quick():
@@ -106,6 +113,10 @@ def plan_chosen(args, plan):
             for rings in (args.rings or '2').split(',')]
 
 
+def is_virtfs(backend):
+    return backend.startswith('virtfs')
+
+
 class Session:
     """A backend that is up, with a guest that waits for orders."""
 
@@ -136,11 +147,13 @@ class Session:
         return {
             'LOOP_SHIM': BUILD + '/tests/tests/loopback/libloopshim.so',
             **os.environ,
-            'LOOP_BACKEND': backend,
+            'LOOP_BACKEND': 'ours' if is_virtfs(backend) else backend,
+            'LOOP_PROTOCOL': 'virtfs' if is_virtfs(backend) else '9pfs',
+            **({'LOOP_GRANTS': backend.partition('-')[2]}
+               if backend in POLICIES else {}),
             **({'LOOP_DISPATCH': args.dispatch} if args.dispatch else {}),
             **({'LOOP_POLL': args.poll} if args.poll else {}),
-            'LOOP_QEMU': {'ours': args.qemu,
-                          'stock': args.stock}.get(backend, ''),
+            'LOOP_QEMU': args.stock if backend == 'stock' else args.qemu,
             'LOOP_WRAP': f'{wrap} {args.wrap.get(backend, "")}',
         }
 
@@ -230,8 +243,9 @@ def median_row(group, case, backend, rounds, baseline):
 
 def run_case(args, group, case, sessions, results):
     """One round of a case: every backend, the first one's turn going round."""
-    turn = len(results[case, args.backends[0]]) % len(args.backends)
-    for backend in args.backends[turn:] + args.backends[:turn]:
+    backends = list(group.backends or args.backends)
+    turn = len(results[case, backends[0]]) % len(backends)
+    for backend in backends[turn:] + backends[:turn]:
         row = sessions.measure(backend, case)
         if isinstance(row, str):
             print(f'bench: {backend}: {case}: {row}', file=sys.stderr)
@@ -250,7 +264,7 @@ def run_group(args, group):
         sessions.close()
     return [median_row(group, case, backend, results[case, backend],
                        results.get((case, 'stock'), []))
-            for case in group.cases for backend in BACKENDS
+            for case in group.cases for backend in BACKENDS + POLICIES
             if any(row is not None for row in results[case, backend])]
 
 
@@ -260,7 +274,7 @@ def parse_args():
     add('--quick', action='store_true', help='about two minutes')
     add('--full', action='store_true', help='everything: half an hour')
     add('--backends', default=','.join(BACKENDS),
-        help='[%(default)s]')
+        help=f'[%(default)s]; and {", ".join(POLICIES)}')
     add('--op', help='only these: getattr, walk, read, write, readdir, mix; '
         'with a size, "read:64K"')
     add('--depth', help='requests in flight, over all rings: 1,4,16,64')

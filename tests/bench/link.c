@@ -31,7 +31,7 @@ static void set_timer(suseconds_t period)
     setitimer(ITIMER_REAL, &timer, NULL);
 }
 
-static void list_add(SlotList *list, Slot *slot)
+void link_list_add(SlotList *list, Slot *slot)
 {
     slot->next = NULL;
     if (list->first) {
@@ -55,7 +55,6 @@ static Slot *list_take(SlotList *list)
 void link_init(Link *link, Target *target, unsigned slots,
                LinkReply *reply, void *opaque)
 {
-    uint32_t room = target->client->msize;
     unsigned i;
 
     memset(link, 0, sizeof(*link));
@@ -67,38 +66,25 @@ void link_init(Link *link, Target *target, unsigned slots,
     for (i = 0; i < slots; i++) {
         link->slots[i].tag = i;
         link->slots[i].ring = i % target->fe->nr_rings;
-        link->slots[i].rx = g_malloc(room);
-        link->slots[i].rx_room = room;
     }
+    link->wire = target->fe->virtfs ? &link_virtfs : &link_flex;
+    link->wire->init(link);
     set_timer(TICK_US);
 }
 
 void link_fini(Link *link)
 {
-    unsigned i;
-
     set_timer(0);
-    for (i = 0; i < link->nr_slots; i++) {
-        g_free(link->slots[i].rx);
-    }
+    link->wire->fini(link);
     g_free(link->slots);
 }
 
-static void G_GNUC_NORETURN link_fail(Link *link, const char *what)
+void link_fail(Link *link, const char *what)
 {
     P9Client *client = &link->fe->client;
     g_autofree char *why = client->transport->why(client->opaque);
 
     g_error("%s, %u in flight; %s", what, link->in_flight, why);
-}
-
-static bool try_send(Link *link, Slot *slot)
-{
-    if (!flex_send(&link->fe->rings[slot->ring], slot->tx, slot->tx_len)) {
-        return false;
-    }
-    fe_kick(link->fe, slot->ring);
-    return true;
 }
 
 void link_send(Link *link, Slot *slot, const void *tx, uint32_t len)
@@ -108,80 +94,16 @@ void link_send(Link *link, Slot *slot, const void *tx, uint32_t len)
     slot->tx = tx;
     slot->tx_len = len;
     link->in_flight++;
-    if (waiting->first || !try_send(link, slot)) {
-        list_add(waiting, slot);
+    if (waiting->first || !link->wire->send(link, slot)) {
+        link_list_add(waiting, slot);
     }
 }
 
 static void send_waiting(Link *link, LinkRing *ring)
 {
-    while (ring->waiting.first && try_send(link, ring->waiting.first)) {
+    while (ring->waiting.first &&
+           link->wire->send(link, ring->waiting.first)) {
         list_take(&ring->waiting);
-    }
-}
-
-/* A reply's header is there: whose is it, and can it be? */
-static void begin_reply(Link *link, LinkRing *ring, unsigned number)
-{
-    uint32_t size;
-    uint16_t tag;
-    Slot *slot;
-
-    memcpy(&size, ring->header, sizeof(size));
-    memcpy(&tag, ring->header + 5, sizeof(tag));
-    size = GUINT32_FROM_LE(size);
-    tag = GUINT16_FROM_LE(tag);
-    if (tag >= link->nr_slots || link->slots[tag].ring != number) {
-        link_fail(link, "a reply that nobody waits for on this ring");
-    }
-    slot = &link->slots[tag];
-    if (size < P9_HEADER_SIZE || size > slot->rx_room) {
-        link_fail(link, "a reply of an impossible size");
-    }
-    slot->rx_len = size;
-    memcpy(slot->rx, ring->header, P9_HEADER_SIZE);
-    ring->slot = slot;
-}
-
-/* Take up to @ready bytes of the present reply; returns how many. */
-static uint32_t take_bytes(Link *link, unsigned number, uint32_t ready)
-{
-    LinkRing *ring = &link->rings[number];
-    uint32_t wanted = ring->slot ? ring->slot->rx_len : P9_HEADER_SIZE;
-    uint8_t *to = ring->slot ? ring->slot->rx : ring->header;
-    uint32_t take = MIN(ready, wanted - ring->have);
-
-    flex_get(&link->fe->rings[number], to + ring->have, take);
-    flex_consume(&link->fe->rings[number], take);
-    ring->have += take;
-    if (!ring->slot && ring->have == P9_HEADER_SIZE) {
-        begin_reply(link, ring, number);
-    }
-    if (ring->slot && ring->have == ring->slot->rx_len) {
-        list_add(&ring->done, ring->slot);
-        ring->slot = NULL;
-        ring->have = 0;
-    }
-    return take;
-}
-
-/* Take all that is in the ring, and tell the backend that there is room. */
-static void drain(Link *link, unsigned number)
-{
-    int64_t ready;
-    bool taken = false;
-
-    while ((ready = flex_ready(&link->fe->rings[number])) > 0) {
-        while (ready > 0) {
-            ready -= take_bytes(link, number, ready);
-        }
-        taken = true;
-    }
-    if (ready < 0) {
-        link_fail(link, "in_prod makes no sense");
-    }
-    if (taken) {
-        fe_kick(link->fe, number);
     }
 }
 
@@ -190,7 +112,7 @@ static void run_ring(Link *link, unsigned number)
     LinkRing *ring = &link->rings[number];
     Slot *slot;
 
-    drain(link, number);
+    link->wire->drain(link, number);
     send_waiting(link, ring);
     while ((slot = list_take(&ring->done))) {
         link->in_flight--;

@@ -1,13 +1,14 @@
 /*
- * The guest's data path, made for speed: the loopback's flex rings as Linux's
- * frontend uses them, with nothing allocated once it runs
+ * The guest's data path, made for speed: the loopback's rings as Linux's
+ * frontends use them, with nothing allocated once it runs
  *
  * The handshake, and what comes before and after a measurement, is the
  * loopback's frontend (fe.h). Both may use the rings in turn, while nothing
  * is in flight.
  *
- * As Linux does, a request is one notification, and so is a pass over a ring
- * that took replies out of it; a reply is copied out of the ring.
+ * Over flex rings, as Linux does, a request is one notification, and so is a
+ * pass over a ring that took replies out of it; a reply is copied out of the
+ * ring. Over virtfs it does as our driver does, see link-virtfs.c.
  *
  * floor-link.c has the same calls for the floor.
  *
@@ -43,7 +44,25 @@ typedef struct LinkRing {
 
 typedef void LinkReply(void *opaque, Slot *slot);
 
-typedef struct Link {
+typedef struct Link Link;
+
+/*
+ * What a protocol has of its own.
+ *
+ * init, fini: of a link and its slots.
+ * send: a slot's message, and notify the backend; false: there is no room.
+ * drain: put all slots whose reply is there on the ring's list of them.
+ */
+typedef struct LinkWire {
+    void (*init)(Link *link);
+    void (*fini)(Link *link);
+    bool (*send)(Link *link, Slot *slot);
+    void (*drain)(Link *link, unsigned ring);
+} LinkWire;
+
+extern const LinkWire link_flex, link_virtfs;
+
+struct Link {
     Fe *fe;                     /* NULL for the floor */
     Slot *slots;
     unsigned nr_slots;
@@ -51,7 +70,9 @@ typedef struct Link {
     LinkReply *reply;           /* called for each reply; may send again */
     void *opaque;
     LinkRing rings[FE_MAX_RINGS];
-} Link;
+    const LinkWire *wire;       /* NULL for the floor */
+    void *wire_data;
+};
 
 /*
  * link_init: @slots requests may be in flight. Slot n is of ring n modulo the
@@ -66,5 +87,9 @@ void link_init(Link *link, Target *target, unsigned slots,
 void link_fini(Link *link);
 void link_send(Link *link, Slot *slot, const void *tx, uint32_t len);
 void link_wait(Link *link);
+
+/* For a LinkWire: the end of a list; the end of the program. */
+void link_list_add(SlotList *list, Slot *slot);
+void link_fail(Link *link, const char *what) G_GNUC_NORETURN;
 
 #endif

@@ -338,6 +338,7 @@ static GPtrArray *device_more(Fixture *f, const char *const *more)
     } ours[] = {
         { "LOOP_DISPATCH", "dispatch" },
         { "LOOP_POLL", "poll-max-ns" },
+        { "LOOP_GRANTS", "grant-policy" },
     };
     GPtrArray *all = g_ptr_array_new();
     size_t i;

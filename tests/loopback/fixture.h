@@ -10,6 +10,7 @@
  *     LOOP_DISPATCH   auto, worker or inline: the node of that name of every
  *                     device of ours; [none]
  *     LOOP_POLL       the node poll-max-ns of every device of ours; [none]
+ *     LOOP_GRANTS     the node grant-policy, likewise; [none]
  *     LOOP_XEN_BIN    where xenstored and xen-9pfsd are; [found]
  *     LOOP_SHIM       libloopshim.so; [beside the program]
  *     LOOP_WRAP       words put before the backend's command, which has to

@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """In dom0: our QEMU against stock, each with a guest, in the same boot.
 
-    bench.py ROUNDS
+    bench.py ROUNDS [SUBJECT,...]
 
-Both guests are up all the time. A round runs every case in one guest after the
-other, the first one's turn going round; ratios are taken within a round.
-Emulation makes absolute figures worthless, so only ratios are reported. Rows
-go to /results/rows.json.
+The subjects are stock, ours, virtfs (ours, over that protocol) and virtfs-copy,
+virtfs-map and virtfs-cached (with that grant policy); the first three if none
+are named, stock always. All guests are up all the time. A round runs every case
+in one guest after the other, the first one's turn going round; ratios are taken
+within a round. Emulation makes absolute figures worthless, so only ratios are
+reported. Rows go to /results/rows.json.
 """
 
 import collections
@@ -20,7 +22,9 @@ import time
 
 from xenguest import Guest, Share
 
-QEMUS = {'ours': '/usr/bin/qemu-system-i386', 'stock': '/usr/bin/qemu-stock'}
+QEMUS = {'stock': '/usr/bin/qemu-stock'}
+OURS = '/usr/bin/qemu-system-i386'
+SUBJECTS = 'stock,ours,virtfs'
 RESULTS = '/results/rows.json'
 # The served folders are in memory: a disk is not what is measured.
 FOLDERS = '/tmp/bench'
@@ -28,6 +32,8 @@ INITRAMFS = '/tmp/bench.cpio'
 PARTS = ('/opt/xen-9pfs/guest.cpio', '/opt/xen-9pfs/bench.cpio')
 
 K = 1024
+# The most that the transports of Linux have.
+MSIZES = {'9pfs': 512 * K, 'virtfs': K * K}
 FILE_SIZE = 32 * K * K
 SECONDS = 4
 TICKS = os.sysconf('SC_CLK_TCK')
@@ -38,6 +44,9 @@ FIO_CASES = [
     Case('write', 4 * K, 1), Case('write', 4 * K, 16),
     Case('write', 512 * K, 1),
 ]
+# Between these the grant policy changes its mind.
+POLICY_CASES = [Case(op, size * K, 1) for size in (4, 16, 64, 128, 256, 512)
+                for op in ('read', 'write')]
 
 # Small files: every step is one process, since in emulation to start one costs
 # as much as many requests.
@@ -72,11 +81,17 @@ class Subject:
             for _ in range(FILE_SIZE // (K * K)):
                 file.write(os.urandom(K * K))
         self.make_archive()
-        self.guest = Guest(name, shares=[Share('share', self.folder)],
-                           qemu=QEMUS[name], initramfs=INITRAMFS)
+        protocol, _, policy = name.partition('-')
+        if protocol != 'virtfs':
+            protocol = '9pfs'
+        options = {'grant-policy': policy} if policy else {}
+        self.guest = Guest(name, qemu=QEMUS.get(name, OURS), shares=[
+            Share('share', self.folder, protocol=protocol, **options)],
+            initramfs=INITRAMFS)
+        self.guest.protocol = protocol
         self.guest.create()
         say(f'the guest on {name} is up')
-        self.guest.mount('share', '/mnt')
+        self.guest.mount('share', '/mnt', MSIZES[protocol])
         self.guest.run('cp /mnt/files.tar /tmp')
 
     def make_archive(self):
@@ -123,27 +138,27 @@ class Subject:
         start, end = map(float, said.split())
         return {'ops': FILES, 'ops_per_s': FILES / max(end - start, 0.01)}
 
-    def round(self):
+    def round(self, fio_cases, steps):
         """All cases once: {case: figures}."""
-        found = {case: self.measure(self.fio, case) for case in FIO_CASES}
-        for name, command in STEPS:
+        found = {case: self.measure(self.fio, case) for case in fio_cases}
+        for name, command in steps:
             found[Case(name, FILE, 1)] = self.measure(self.step, command)
         return found
 
 
-def ratios(rounds, figure):
-    """Ours over stock, a value a round; none where nobody measured."""
-    pairs = [(r['ours'].get(figure), r['stock'].get(figure)) for r in rounds]
+def ratios(name, rounds, figure):
+    """A subject's over stock's, a value a round; none where nobody measured."""
+    pairs = [(r[name].get(figure), r['stock'].get(figure)) for r in rounds]
     return [ours / stock for ours, stock in pairs if ours and stock]
 
 
-def row_of(case, rounds):
+def row_of(name, case, rounds):
     """What is reported of a case."""
     def median(figure):
-        found = ratios(rounds, figure)
+        found = ratios(name, rounds, figure)
         return round(statistics.median(found), 3) if found else None
-    throughput = ratios(rounds, 'ops_per_s')
-    return {'suite': 'xen', 'backend': 'ours', 'protocol': '9P2000.L',
+    throughput = ratios(name, rounds, 'ops_per_s')
+    return {'suite': 'xen', 'backend': name, 'protocol': '9P2000.L',
             'op': case.op, 'size': case.size, 'rings': 2, 'depth': case.depth,
             'rounds': len(rounds), 'ratio_to_stock': median('ops_per_s'),
             'ratio_min': round(min(throughput), 3),
@@ -154,26 +169,30 @@ def row_of(case, rounds):
 
 def main():
     count = int(sys.argv[1])
+    names = (sys.argv[2:] or [SUBJECTS])[0].split(',')
+    names = names if 'stock' in names else ['stock'] + names
+    policies = any('-' in name for name in names)
+    cases = (POLICY_CASES, []) if policies else (FIO_CASES, STEPS)
     with open(INITRAMFS, 'wb') as whole:
         for part in PARTS:
             with open(part, 'rb') as file:
                 whole.write(file.read())
-    say('two guests come up')
-    subjects = {name: Subject(name) for name in QEMUS}
+    say(f'{len(names)} guests come up')
+    subjects = {name: Subject(name) for name in names}
     rounds = []
     for number in range(count):
-        names = list(subjects)
-        names = names[number % 2:] + names[:number % 2]
+        turn = number % len(names)
         found = {}
-        for name in names:
-            found[name] = subjects[name].round()
+        for name in names[turn:] + names[:turn]:
+            found[name] = subjects[name].round(*cases)
             say(f'round {number + 1} of {count}: {name} is done')
         rounds.append(found)
-    rows = [row_of(case, [{name: r[name][case] for name in r} for r in rounds])
-            for case in rounds[0]['ours']]
+    rows = [row_of(name, case, [{n: r[n][case] for n in r} for r in rounds])
+            for case in rounds[0]['stock'] for name in names
+            if name != 'stock']
     for row in rows:
         print(f'{row["op"]:8} {row["size"]:7} depth {row["depth"]:2}  '
-              f'ours over stock: {row["ratio_to_stock"]:5.2f} '
+              f'{row["backend"]} over stock: {row["ratio_to_stock"]:5.2f} '
               f'({row["ratio_min"]:.2f} to {row["ratio_max"]:.2f}), '
               f'cpu {row["cpu_to_stock"]}', flush=True)
     for subject in subjects.values():
