@@ -130,6 +130,70 @@ static bool call_may_block(V9fsPDU *pdu, V9fsCall *call, uint32_t *size)
     }
 }
 
+/* ---- Turns ---- */
+
+static void next_turn(void *opaque)
+{
+    Xen9pfsSession *session = opaque;
+
+    session->transport->run(session->connection);
+}
+
+bool xen_9pfs_turn_begin(Xen9pfsSession *session)
+{
+    int64_t now = get_clock();
+    int64_t wait = xen_9p_turn_begin(&session->turn, now);
+
+    if (wait > 0) {
+        timer_mod_ns(session->next_turn, now + wait);
+    }
+    return wait == 0;
+}
+
+bool xen_9pfs_turn_over(Xen9pfsSession *session)
+{
+    return get_clock() >= session->turn.end;
+}
+
+void xen_9pfs_turn_resume(Xen9pfsSession *session)
+{
+    while (qemu_co_enter_next(&session->paused, NULL) &&
+           !xen_9pfs_turn_over(session)) {
+        /* The next one. */
+    }
+}
+
+bool xen_9pfs_turn_end(Xen9pfsSession *session, bool more)
+{
+    more |= !qemu_co_queue_empty(&session->paused);
+    xen_9p_turn_end(&session->turn, get_clock(), more);
+    return more;
+}
+
+void xen_9pfs_turn_leave(Xen9pfsSession *session)
+{
+    xen_9p_turn_leave(&session->turn);
+    timer_free(session->next_turn);
+    session->next_turn = NULL;
+    while (qemu_co_enter_next(&session->paused, NULL)) {
+        /* The next one. */
+    }
+}
+
+/*
+ * A request of many calls does not make its turn longer: after the first it
+ * pauses between two of them. Outside of turns nothing does.
+ */
+static void call_wait_for_turn(Xen9pfsSession *session, V9fsPDU *pdu)
+{
+    if (session->dispatch.mode != XEN_9P_DISPATCH_WORKER &&
+        pdu != session->pinned && xen_9pfs_turn_over(session)) {
+        qemu_co_queue_wait(&session->paused, NULL);
+    }
+}
+
+/* ---- Calls ---- */
+
 /* How often this thread went to sleep of its own will. */
 static long switches_now(void)
 {
@@ -145,6 +209,7 @@ bool xen_9pfs_call_begin(V9fsPDU *pdu, V9fsCall *call)
     Xen9pDispatchRule rule = XEN_9P_CALL_LEARN;
     uint32_t size = 0;
 
+    call_wait_for_turn(session, pdu);
     call->begin = 0;
     call->listed = false;
     if (d->mode == XEN_9P_DISPATCH_AUTO) {
@@ -237,6 +302,9 @@ void xen_9pfs_call_init(Xen9pfsSession *session)
     struct statfs fs;
 
     QLIST_INIT(&session->listings);
+    qemu_co_queue_init(&session->paused);
+    session->next_turn = timer_new_ns(QEMU_CLOCK_REALTIME, next_turn, session);
+    xen_9p_turn_join(&session->turn);
     if (session->dispatch.mode == XEN_9P_DISPATCH_AUTO &&
         statfs(session->state.ctx.fs_root, &fs) == 0 &&
         is_remote(fs.f_type)) {

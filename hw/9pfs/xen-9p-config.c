@@ -60,7 +60,7 @@ static const ConfigOption own_options[] = {
     { "dispatch", XEN_9P_DISPATCH_MODES, 0 },
     { "grant-policy", XEN_9P_GRANT_POLICIES, 0 },
     /* Not longer than a pass may take. */
-    { "poll-max-ns", NUMBER " up to 100000", XEN_9PFS_PASS_NS },
+    { "poll-max-ns", NUMBER " up to 100000", XEN_9P_TURN_MAX },
 };
 
 #define SECURITY_MODELS "none|passthrough|mapped|mapped-xattr|mapped-file"

@@ -194,35 +194,35 @@ static bool ring_receive(FlexRing *ring)
 }
 
 /*
- * Everything that there is to do on a ring, until the clock shows @end; one
- * request at least.
+ * Everything that there is to do on a ring, until the turn is over.
  *
  * Returns: true if there may be more to do.
  */
-static bool ring_run(FlexRing *ring, int64_t end)
+static bool ring_run(FlexRing *ring)
 {
     Flex *flex = ring->flex;
+    bool more = xen_9pfs_turn_over(flex->session);
     unsigned taken = 0;
-    bool more = false;
 
     flex->current = ring;
     flex_reply_flush(ring);
     while (!more && !flex_dead(flex) && ring_receive(ring)) {
-        more = ++taken == XEN_9PFS_PASS_REQUESTS || get_clock() >= end;
+        more = ++taken == XEN_9PFS_PASS_REQUESTS ||
+            xen_9pfs_turn_over(flex->session);
     }
     flex->current = NULL;
     ring_finish(ring);
     return more;
 }
 
-static bool rings_run(Flex *flex, int64_t end)
+static bool rings_run(Flex *flex)
 {
     bool more = false;
 
     for (unsigned i = 0; i < flex->num_rings; i++) {
         unsigned n = (flex->first + i) % flex->num_rings;
 
-        more |= ring_run(&flex->rings[n], end);
+        more |= ring_run(&flex->rings[n]);
     }
     flex->first = (flex->first + 1) % flex->num_rings;
     return more;
@@ -244,7 +244,7 @@ static bool ring_has_request(const FlexRing *ring)
  *
  * Returns: true if there is one.
  */
-static bool flex_stay(Flex *flex, int64_t end)
+static bool flex_stay(Flex *flex)
 {
     bool caught = false;
     int64_t until;
@@ -253,7 +253,7 @@ static bool flex_stay(Flex *flex, int64_t end)
         return false;
     }
     flex->idle = get_clock();
-    until = MIN(flex->idle + flex->session->poll.ns, end);
+    until = MIN(flex->idle + flex->session->poll.ns, flex->session->turn.end);
     if (flex->in_flight || flex->stalled || flex->idle >= until) {
         return false;
     }
@@ -296,12 +296,22 @@ static void flex_schedule(Flex *flex)
 /* A pass over one ring, if there is more to do then over all of them. */
 static void flex_pass(Flex *flex, FlexRing *ring)
 {
-    int64_t end = get_clock() + XEN_9PFS_PASS_NS;
-    bool more = ring ? ring_run(ring, end) : rings_run(flex, end);
+    bool more;
 
-    while (!more && flex_stay(flex, end)) {
-        more = rings_run(flex, end);
+    if (!xen_9pfs_turn_begin(flex->session)) {
+        flex->scheduled = true;
+        return;
     }
+    if (!ring) {
+        flex->resuming = true;
+        xen_9pfs_turn_resume(flex->session);
+        flex->resuming = false;
+    }
+    more = ring ? ring_run(ring) : rings_run(flex);
+    while (!more && flex_stay(flex)) {
+        more = rings_run(flex);
+    }
+    more = xen_9pfs_turn_end(flex->session, more);
     /* One ring may have waited for what another one has just done. */
     if (more || (flex->stalled && (ring || flex->progress))) {
         flex_schedule(flex);
@@ -407,7 +417,7 @@ static void flex_push_and_notify(V9fsPDU *pdu)
     flex_reply_end(req, pdu);
     if (flex->quiesced) {
         xen_9pfs_session_drained(flex->session);
-    } else if (flex->current != ring) {
+    } else if (flex->current != ring && !flex->resuming) {
         flex_answer(flex, ring);
     }
 }
@@ -446,6 +456,7 @@ const Xen9pfsTransport xen_9pfs_flex_transport = {
 #endif
     },
     .connect = flex_connect,
+    .run = flex_run,
     .quiesce = flex_quiesce,
     .disconnect = flex_disconnect,
 };

@@ -90,7 +90,8 @@ struct Flex {
     unsigned in_flight;
     uint64_t replied;           /* the next reply's serial number */
     FlexRing *current;          /* its replies are published later */
-    bool scheduled;             /* the bottom half is to run */
+    bool scheduled;             /* flex_run() is to run */
+    bool resuming;              /* in xen_9pfs_turn_resume() */
     bool stalled;               /* something waits for another request's end */
     bool progress;              /* since flex_run() began */
     bool quiesced;

@@ -77,6 +77,7 @@ void xen_9pfs_session_free(Xen9pfsSession *session)
 
     /* First: v9fs_reset() polls, which must not come back here. */
     qemu_bh_delete(session->bh);
+    xen_9pfs_turn_leave(session);
     session->transport->disconnect(session);
     if (s->transport) {
         v9fs_reset(s);
@@ -111,6 +112,7 @@ bool xen_9pfs_session_drain(Xen9pfsSession *session)
     if (session->connection) {
         session->transport->quiesce(session);
     }
+    xen_9pfs_turn_leave(session);
     if (!xen_9pfs_session_busy(session)) {
         return true;
     }

@@ -293,21 +293,21 @@ static bool queue_receive(VirtfsQueue *queue)
 }
 
 /*
- * Everything that there is to do on a queue, until the clock shows @end; one
- * transaction at least.
+ * Everything that there is to do on a queue, until the turn is over.
  *
  * Returns: true if there may be more to do.
  */
-static bool queue_run(VirtfsQueue *queue, int64_t end)
+static bool queue_run(VirtfsQueue *queue)
 {
     Virtfs *virtfs = queue->virtfs;
+    bool more = xen_9pfs_turn_over(virtfs->session);
     unsigned taken = 0;
-    bool more = false;
 
     virtfs->current = queue;
     do {
         while (!more && !virtfs_dead(virtfs) && queue_receive(queue)) {
-            more = ++taken == XEN_9PFS_PASS_REQUESTS || get_clock() >= end;
+            more = ++taken == XEN_9PFS_PASS_REQUESTS ||
+                xen_9pfs_turn_over(virtfs->session);
         }
         /* What waits at the head goes on without an event. */
     } while (!more && !virtfs_dead(virtfs) && !queue->head &&
@@ -329,19 +329,25 @@ static void virtfs_schedule(Virtfs *virtfs)
 void virtfs_run(void *opaque)
 {
     Virtfs *virtfs = opaque;
-    int64_t end = get_clock() + XEN_9PFS_PASS_NS;
     bool more = false;
 
-    virtfs->scheduled = false;
+    virtfs->scheduled = !xen_9pfs_turn_begin(virtfs->session);
+    if (virtfs->scheduled) {
+        return;
+    }
     virtfs->stalled = false;
     virtfs->progress = false;
+    virtfs->resuming = true;
+    xen_9pfs_turn_resume(virtfs->session);
+    virtfs->resuming = false;
     virtfs_answer_late(virtfs);
     for (unsigned i = 0; i < virtfs->num_queues; i++) {
         unsigned n = (virtfs->first + i) % virtfs->num_queues;
 
-        more |= queue_run(&virtfs->queues[n], end);
+        more |= queue_run(&virtfs->queues[n]);
     }
     virtfs->first = (virtfs->first + 1) % virtfs->num_queues;
+    more = xen_9pfs_turn_end(virtfs->session, more);
     /* One queue may have waited for what another one has just done. */
     if (more || (virtfs->stalled && virtfs->progress)) {
         virtfs_schedule(virtfs);
@@ -351,16 +357,24 @@ void virtfs_run(void *opaque)
 void virtfs_event(void *opaque)
 {
     VirtfsQueue *queue = opaque;
+    Virtfs *virtfs = queue->virtfs;
     int port = qemu_xen_evtchn_pending(queue->evtchn);
+    bool more;
 
     if (port != queue->port) {
         return;
     }
     /* Unmask first: what comes from here on notifies again. */
     qemu_xen_evtchn_unmask(queue->evtchn, port);
-    if (queue_run(queue, get_clock() + XEN_9PFS_PASS_NS) ||
-        queue->virtfs->stalled) {
-        virtfs_schedule(queue->virtfs);
+    if (!virtfs->scheduled) {
+        virtfs->scheduled = !xen_9pfs_turn_begin(virtfs->session);
+    }
+    if (virtfs->scheduled) {
+        return;
+    }
+    more = queue_run(queue);
+    if (xen_9pfs_turn_end(virtfs->session, more) || virtfs->stalled) {
+        virtfs_schedule(virtfs);
     }
 }
 
@@ -463,7 +477,7 @@ static void virtfs_push_and_notify(V9fsPDU *pdu)
      * Replies that become ready together are told to the frontend together,
      * by a bottom half; one that is alone does not wait for it.
      */
-    if (virtfs->current == queue) {
+    if (virtfs->current == queue || virtfs->resuming) {
         return;
     }
     if (virtfs->in_flight || virtfs->stalled || virtfs->current) {
@@ -515,6 +529,7 @@ const Xen9pfsTransport xen_9pfs_virtfs_transport = {
     },
     .has_grant_policy = true,
     .connect = virtfs_connect,
+    .run = virtfs_run,
     .quiesce = virtfs_quiesce,
     .disconnect = virtfs_disconnect,
 };

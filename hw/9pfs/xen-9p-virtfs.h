@@ -78,7 +78,8 @@ struct Virtfs {
     QEMUTimer *retry;           /* runs it later */
     unsigned in_flight;
     VirtfsQueue *current;       /* within queue_run() */
-    bool scheduled;             /* the bottom half is to run */
+    bool scheduled;             /* virtfs_run() is to run */
+    bool resuming;              /* in xen_9pfs_turn_resume() */
     bool stalled;               /* something waits for another request's end */
     bool progress;              /* since virtfs_run() began */
     bool quiesced;

@@ -13,11 +13,13 @@
 #ifndef HW_9PFS_XEN_9PFS_H
 #define HW_9PFS_XEN_9PFS_H
 
+#include "qemu/coroutine.h"
 #include "qemu/queue.h"
 #include "hw/9pfs/9p.h"
 #include "hw/9pfs/xen-9p-dispatch.h"
 #include "hw/9pfs/xen-9p-poll.h"
 #include "hw/9pfs/xen-9p-stats.h"
+#include "hw/9pfs/xen-9p-turn.h"
 #include "hw/xen/xen-legacy-backend.h"
 
 typedef struct Xen9pfsDevice Xen9pfsDevice;
@@ -29,12 +31,11 @@ typedef struct Xen9pfsTransport Xen9pfsTransport;
 #define XEN_9PFS_MAX_RING_PAGES (1 << XEN_9PFS_MAX_RING_ORDER)
 
 /*
- * A pass: what a transport does before the main loop gets its turn, which in
- * an HVM guest's QEMU has the guest's other devices to drive. One request may
- * make it longer, by as much as xen-9p-dispatch.h lets it take.
+ * A pass: what a transport does in one turn (xen-9p-turn.h). One call of the
+ * file system may make it longer, by as much as xen-9p-dispatch.h lets it
+ * take.
  */
 #define XEN_9PFS_PASS_REQUESTS  64
-#define XEN_9PFS_PASS_NS        (100 * 1000)
 
 /*
  * One ring as the frontend offers it. Any value may be hostile, but for
@@ -69,6 +70,9 @@ struct Xen9pfsSession {
     Xen9pDispatch dispatch;     /* of its calls of the file system */
     QLIST_HEAD(, V9fsCall) listings; /* Treaddir that are in workers */
     V9fsPDU *pinned;            /* its calls run in place, or NULL */
+    Xen9pTurn turn;             /* among the devices of this QEMU */
+    QEMUTimer *next_turn;       /* when that is */
+    CoQueue paused;             /* requests whose next call waits for a turn */
     Xen9pfsStats stats;
     QEMUBH *bh;                 /* ends it, or frees it once closed */
 };
@@ -86,6 +90,9 @@ struct Xen9pfsTransport {
      */
     int (*connect)(Xen9pfsSession *session, const Xen9pfsRingConf *conf,
                    unsigned num_rings, Error **errp);
+
+    /* run: a pass over all rings; @connection is the session's */
+    QEMUBHFunc *run;
 
     /*
      * quiesce: take no more requests and events, drop replies from now on
@@ -144,6 +151,47 @@ void xen_9pfs_call_init(Xen9pfsSession *session);
  */
 bool xen_9pfs_call_pin(Xen9pfsSession *session, V9fsPDU *pdu, uint32_t fid,
                        uint32_t count);
+
+/**
+ * xen_9pfs_turn_begin: whether a transport may do a pass now
+ * @session: the session
+ *
+ * Returns: false if it is not its turn: its operation run() is called when it
+ * is. Otherwise the pass ends with xen_9pfs_turn_end().
+ */
+bool xen_9pfs_turn_begin(Xen9pfsSession *session);
+
+/**
+ * xen_9pfs_turn_over: whether a pass is to end, after one thing at least
+ * @session: the session, in a pass
+ */
+bool xen_9pfs_turn_over(Xen9pfsSession *session);
+
+/**
+ * xen_9pfs_turn_resume: let requests go on that earlier turns were too short
+ * for, before new ones are taken
+ * @session: the session, in a pass
+ *
+ * They may end, and all else that a request may do.
+ */
+void xen_9pfs_turn_resume(Xen9pfsSession *session);
+
+/**
+ * xen_9pfs_turn_end: a pass is over
+ * @session: the session
+ * @more: whether there is more to do
+ *
+ * Returns: whether there is more to do, of which paused requests are a part.
+ */
+bool xen_9pfs_turn_end(Xen9pfsSession *session, bool more);
+
+/**
+ * xen_9pfs_turn_leave: no pass will follow, nothing pauses from now on
+ * @session: the session
+ *
+ * Those that are paused go on now.
+ */
+void xen_9pfs_turn_leave(Xen9pfsSession *session);
 
 /*
  * What every transport has for V9fsTransport's operations of these names,

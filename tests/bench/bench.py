@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 
+import fair
 import results
 import table
 
@@ -117,6 +118,21 @@ def is_virtfs(backend):
     return backend.startswith('virtfs')
 
 
+def loopback(args, backend):
+    """The environment that fixture.h tells of."""
+    return {
+        'LOOP_SHIM': os.environ.get(
+            'LOOP_SHIM', BUILD + '/tests/tests/loopback/libloopshim.so'),
+        'LOOP_BACKEND': 'ours' if is_virtfs(backend) else backend,
+        'LOOP_PROTOCOL': 'virtfs' if is_virtfs(backend) else '9pfs',
+        **({'LOOP_GRANTS': backend.partition('-')[2]}
+           if backend in POLICIES else {}),
+        **({'LOOP_DISPATCH': args.dispatch} if args.dispatch else {}),
+        **({'LOOP_POLL': args.poll} if args.poll else {}),
+        'LOOP_QEMU': args.stock if backend == 'stock' else args.qemu,
+    }
+
+
 class Session:
     """A backend that is up, with a guest that waits for orders."""
 
@@ -145,15 +161,7 @@ class Session:
     def environment(args, backend, group):
         wrap = '' if group.cpus == 'any' else 'taskset -c 0'
         return {
-            'LOOP_SHIM': BUILD + '/tests/tests/loopback/libloopshim.so',
-            **os.environ,
-            'LOOP_BACKEND': 'ours' if is_virtfs(backend) else backend,
-            'LOOP_PROTOCOL': 'virtfs' if is_virtfs(backend) else '9pfs',
-            **({'LOOP_GRANTS': backend.partition('-')[2]}
-               if backend in POLICIES else {}),
-            **({'LOOP_DISPATCH': args.dispatch} if args.dispatch else {}),
-            **({'LOOP_POLL': args.poll} if args.poll else {}),
-            'LOOP_QEMU': args.stock if backend == 'stock' else args.qemu,
+            **os.environ, **loopback(args, backend),
             'LOOP_WRAP': f'{wrap} {args.wrap.get(backend, "")}',
         }
 
@@ -297,6 +305,8 @@ def parse_args():
     add('--stock', default=BUILD + '/qemu-stock', help='[%(default)s]')
     add('--wrap', action='append', default=[], metavar='BACKEND=COMMAND',
         help='put before a backend, which has to stay the same process')
+    add('--fair', action='store_true',
+        help="only what one device's load takes from the others")
     add('--xen', metavar='FILE', help='measure nothing, add these rows')
     add('--output', default=BUILD + '/bench', help='[%(default)s]')
     args = parser.parse_args()
@@ -332,6 +342,10 @@ def main():
     args = parse_args()
     if args.xen:
         add_xen(args)
+        return 0
+    if args.fair:
+        fair.run(BUILD, {name: loopback(args, name)
+                         for name in ('stock', 'ours', 'virtfs')}, args.output)
         return 0
     plan = plan_chosen(args, plan_quick() if args.quick else
                        plan_full() if args.full else plan_default())

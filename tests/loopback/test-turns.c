@@ -1,0 +1,235 @@
+/*
+ * Devices of one backend take turns
+ *
+ * What a call of the file system takes is set here, and what is compared is
+ * who was served how often, or first: nothing depends on how fast the machine
+ * is.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "core/fs.h"
+#include "fixture.h"
+
+#define PEERS 15
+#define FLOOD_DEPTH 24
+#define FLOODS 30
+#define WAIT_MS 20000
+
+#define SETATTRS 20
+#define SETATTR_MODE    0x1
+#define SETATTR_SIZE    0x8
+#define SETATTR_ATIME   0x10
+#define SETATTR_MTIME   0x20
+
+/* All calls in the main loop, whatever they take. */
+static Fe *add_device(Fixture *f, int devid)
+{
+    static const char *const more[] = { "dispatch", "inline", NULL };
+    g_autofree char *tag = g_strdup_printf("share-%d", devid);
+
+    return fixture_device(f, &(DeviceOpts) {
+        .path = f->share, .devid = devid, .tag = tag,
+        .more = f->backend == BACKEND_OURS ? more : NULL,
+    });
+}
+
+static void attach(Fixture *f, Fe *fe)
+{
+    g_assert_true(fe_connect(fe, 1, 5));
+    tattach({.fe = &fe->client, .version = fixture_version(f)});
+}
+
+static Fixture *up(Fe **fes, unsigned n)
+{
+    Fixture *f = fixture_up();
+    unsigned i;
+
+    fixture_file(f, "file", "text", 4);
+    for (i = 0; i < n; i++) {
+        fes[i] = add_device(f, i);
+    }
+    fixture_start(f);
+    for (i = 0; i < n; i++) {
+        attach(f, fes[i]);
+    }
+    loop_fs_watch(f->loop, f->backend_pid);
+    return f;
+}
+
+static void down(Fixture *f, Fe **fes, unsigned n)
+{
+    loop_fs_watch(f->loop, 0);
+    while (n-- > 1) {
+        fixture_drop(f, fes[n]);
+    }
+    fixture_close(f, fes[0]);
+    fixture_down(f);
+}
+
+/* ---- A device with many requests, and many with one ---- */
+
+static P9Req *begin_getattr(Fe *fe)
+{
+    P9Req *req = p9_req_new(&fe->client, P9_TGETATTR, -1, -1);
+
+    p9_pack(&req->tx, "dq", 0, P9_GETATTR_BASIC);
+    g_assert_true(p9_req_send(req));
+    return req;
+}
+
+static P9Req *begin_read(Fe *fe)
+{
+    P9Req *req = p9_req_new(&fe->client, P9_TREAD, -1, -1);
+
+    p9_pack(&req->tx, "dqd", 1, (uint64_t)0, 4);
+    g_assert_true(p9_req_send(req));
+    return req;
+}
+
+/* Take those replies that are there, and ask again; returns how many. */
+static unsigned go_on(Fe *fe, P9Req **reqs, unsigned n, P9Req *(*begin)(Fe *))
+{
+    unsigned done = 0, i;
+
+    g_assert_cmpint(fe_pump(fe, 0), >=, 0);
+    for (i = 0; i < n; i++) {
+        if (reqs[i] && reqs[i]->done) {
+            g_assert_true(p9_req_expect(reqs[i], 0));
+            p9_req_free(reqs[i]);
+            reqs[i] = NULL;
+            done++;
+        }
+        if (!reqs[i] && begin) {
+            reqs[i] = begin(fe);
+        }
+    }
+    return done;
+}
+
+/*
+ * A read takes longer than a turn. If the device had its next one at once, each
+ * of the others would get one request for each read, at the most; since it
+ * waits for what it took, they get many.
+ */
+static void test_flooded(void)
+{
+    Fe *fes[PEERS + 1];
+    Fixture *f = up(fes, PEERS + 1);
+    P9Req *flood[FLOOD_DEPTH] = { NULL }, *peers[PEERS] = { NULL };
+    unsigned floods = 0, served = 0, i;
+
+    twalk({.fe = &fes[0]->client, .newfid = 1, .path = "file"});
+    tlopen({.fe = &fes[0]->client, .fid = 1});
+    loop_fs_delay(f->loop, LOOP_FS_READ, 300, 0);
+    while (floods < FLOODS) {
+        floods += go_on(fes[0], flood, FLOOD_DEPTH, begin_read);
+        for (i = 0; i < PEERS; i++) {
+            served += go_on(fes[i + 1], &peers[i], 1, begin_getattr);
+        }
+    }
+    g_test_message("%u requests of %u devices during %u reads", served, PEERS,
+                   floods);
+    g_assert_cmpuint(served, >, 2 * PEERS * floods);
+    loop_fs_delay(f->loop, LOOP_FS_READ, 0, 0);
+    for (i = 0; i < PEERS; i++) {
+        while (peers[i]) {
+            go_on(fes[i + 1], &peers[i], 1, NULL);
+        }
+    }
+    while (fes[0]->client.in_flight) {
+        go_on(fes[0], flood, FLOOD_DEPTH, NULL);
+    }
+    go_on(fes[0], flood, FLOOD_DEPTH, NULL);
+    down(f, fes, PEERS + 1);
+}
+
+/* ---- A request of many calls ---- */
+
+/* Each thing that it sets is a call of its own. */
+static P9Req *begin_setattr(Fe *fe, uint32_t fid)
+{
+    P9Req *req = p9_req_new(&fe->client, P9_TSETATTR, -1, -1);
+
+    p9_pack(&req->tx, "ddddd", fid, SETATTR_MODE | SETATTR_SIZE |
+            SETATTR_ATIME | SETATTR_MTIME, 0600, 0, 0);
+    p9_pack(&req->tx, "qqqqq", (uint64_t)2, (uint64_t)0, (uint64_t)0,
+            (uint64_t)0, (uint64_t)0);
+    g_assert_true(p9_req_send(req));
+    return req;
+}
+
+static void await_stuck(Fixture *f)
+{
+    gint64 end = g_get_monotonic_time() + WAIT_MS * 1000;
+
+    while (loop_fs_waiting(f->loop, LOOP_FS_OPEN) == 0) {
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+        g_usleep(1000);
+    }
+}
+
+/* Another device need not wait for the end of it. */
+static void test_paused(void)
+{
+    Fe *fes[2];
+    Fixture *f = up(fes, 2);
+    P9Req *slow, *quick;
+    P9Attr attr;
+
+    twalk({.fe = &fes[0]->client, .newfid = 1, .path = "file"});
+    loop_fs_delay(f->loop, LOOP_FS_OPEN, 2000, 0);
+    loop_fs_hold(f->loop, LOOP_FS_OPEN, true);
+    slow = begin_setattr(fes[0], 1);
+    await_stuck(f);
+    quick = begin_getattr(fes[1]);
+    loop_fs_hold(f->loop, LOOP_FS_OPEN, false);
+    g_assert_cmpint(p9_req_wait(quick, WAIT_MS), ==, P9_DONE);
+    fe_pump(fes[0], 0);
+    g_assert_false(slow->done);
+    g_assert_true(p9_req_expect(slow, 0));
+    p9_req_free(slow);
+    p9_req_free(quick);
+    loop_fs_delay(f->loop, LOOP_FS_OPEN, 0, 0);
+    tgetattr({.fe = &fes[0]->client, .fid = 1, .rattr = &attr});
+    g_assert_cmpuint(attr.size, ==, 2);
+    g_assert_cmpuint(attr.mode & 07777, ==, 0600);
+    down(f, fes, 2);
+}
+
+/* The guest goes while requests wait for their next turn. */
+static void test_closed(void)
+{
+    Fe *fes[1];
+    Fixture *f = up(fes, 1);
+    P9Req *reqs[SETATTRS];
+    unsigned i, round;
+
+    for (round = 0; round < 3; round++) {
+        twalk({.fe = &fes[0]->client, .newfid = 1, .path = "file"});
+        loop_fs_delay(f->loop, LOOP_FS_OPEN, 300, 0);
+        loop_fs_hold(f->loop, LOOP_FS_OPEN, true);
+        for (i = 0; i < SETATTRS; i++) {
+            reqs[i] = begin_setattr(fes[0], 1);
+        }
+        await_stuck(f);
+        fe_set_state(fes[0], XenbusStateClosing);
+        loop_fs_hold(f->loop, LOOP_FS_OPEN, false);
+        g_assert_cmpint(fe_disconnect(fes[0]), ==, 0);
+        for (i = 0; i < SETATTRS; i++) {
+            p9_req_free(reqs[i]);
+        }
+        loop_fs_delay(f->loop, LOOP_FS_OPEN, 0, 0);
+        fe_reset(fes[0]);
+        attach(f, fes[0]);
+    }
+    down(f, fes, 1);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/turns/flooded", test_flooded);
+    g_test_add_func("/turns/paused", test_paused);
+    g_test_add_func("/turns/closed", test_closed);
+    return g_test_run();
+}
