@@ -26,6 +26,13 @@ static void come_again(Fixture *f, Fe *fe)
     tattach({.fe = &fe->client, .version = fixture_version(f)});
 }
 
+/* In either dialect. */
+static void use(Fe *fe)
+{
+    twalk({.fe = &fe->client, .fid = 0, .newfid = 1});
+    tclunk({.fe = &fe->client, .fid = 1});
+}
+
 static void end(Fixture *f, Fe *fe)
 {
     fixture_close(f, fe);
@@ -43,7 +50,7 @@ static void test_connected(gconstpointer signal)
         if (!round) {
             tattach({.fe = &fe->client, .version = fixture_version(f)});
         }
-        tgetattr({.fe = &fe->client, .fid = 0});
+        use(fe);
         kill(f->backend_pid, GPOINTER_TO_INT(signal));
         fixture_stop(f);
         fixture_start(f);
@@ -147,10 +154,10 @@ static void test_served(void)
     f->backend_pid = 0;
     fixture_start(f);
     g_assert_cmpint(fe_wait_state(fe, ~FE_STATE(Connected), 300), ==, -1);
-    tgetattr({.fe = &fe->client, .fid = 0});
+    use(fe);
     fixture_stop(f);
     f->backend_pid = first;
-    tgetattr({.fe = &fe->client, .fid = 0});
+    use(fe);
     fixture_drop(f, fe);
     /* Its QMP socket, which fixture_down() asks, has become the second's. */
     g_assert_cmpint(fixture_stop(f), ==, 0);

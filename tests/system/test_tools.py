@@ -25,31 +25,36 @@ def share(tag, path, more=''):
 
 def attach(guest, tag, path, *options, more=''):
     """The number of the new device."""
+    if guest.protocol != '9pfs':
+        more += f',protocol={guest.protocol}'
     text = tool(*options, 'attach', guest.name, share(tag, path, more))
-    devid = int(re.match(rf"9pfs/(\d+): '{tag}' is attached", text)[1])
-    guest.devids[devid] = '9pfs'
+    devid = int(re.match(rf"{guest.protocol}/(\d+): '{tag}' is attached",
+                         text)[1])
+    guest.devids[devid] = guest.protocol
     guest.wait_state(devid, CONNECTED)
     return devid
 
 
 def detach(guest, devid, *options):
-    tool(*options, 'detach', guest.domid, devid)
-    guest.devids.pop(devid, None)
+    kind = guest.type(devid)
+    tool(*options, 'detach', guest.domid, f'{kind}/{devid}')
     assert guest.state(devid) == 0
     assert STORE.read(guest.frontend(devid) + '/state') is None
+    guest.devids.pop(devid)
     # Linux has let it go as well.
     wait_for('Linux to forget the device', lambda: not guest.run(
-        f'ls -d /sys/bus/xen/devices/9pfs-{devid} 2>/dev/null; true'))
+        f'ls -d /sys/bus/xen/devices/{kind}-{devid} 2>/dev/null; true'))
 
 
 @pytest.mark.core
+@pytest.mark.protocols
 def test_attach_and_detach(guest, folder):
     (folder / 'file').write_text('text\n')
     before = granted_pages(guest.qemu_pid())
     for i in range(3):
         devid = attach(guest, 'extra', folder)
-        # xl's own come first.
-        assert devid == len(guest.shares)
+        # xl's own come first. Each protocol has numbers of its own.
+        assert devid == (len(guest.shares) if guest.protocol == '9pfs' else 0)
         guest.mount('extra', '/mnt')
         assert guest.run(f'cat /mnt/file; echo {i} >/mnt/new{i}') == 'text\n'
         guest.umount('/mnt')
@@ -185,13 +190,16 @@ def test_device_model_args(new_guest, folder):
     assert not STORE.ls(f'/local/domain/0/backend/9pfs/{guest.domid}')
 
 
-def test_qemu_by_hand(new_guest, folder):
+@pytest.mark.protocols
+def test_qemu_by_hand(new_guest, folder, protocol):
     guest = new_guest('hand').create()
+    guest.protocol = protocol
     command = [OUR_QEMU, '-M', 'xenpv', '-xen-attach', '-xen-domid',
                str(guest.domid), '-nodefaults', '-display', 'none', '-device',
-               f'xen-9pfs,mount_tag=share,path={folder},security_model=none']
+               f'xen-9pfs,mount_tag=share,path={folder},security_model=none,'
+               f'protocol={protocol}']
     with subprocess.Popen(command) as qemu:
-        guest.devids[0] = '9pfs'
+        guest.devids[0] = protocol
         guest.wait_state(0, CONNECTED)
         guest.mount('share', '/mnt')
         guest.run('echo text >/mnt/file; umount /mnt')
