@@ -14,12 +14,6 @@
 #include "hw/xen/io/virtfs.h"
 #include "trace.h"
 
-/*
- * Up to this size, "auto" copies. A copy is one hypercall; a mapping is two,
- * two system calls more, and the TLB flush of the unmap.
- */
-#define COPY_MAX            (64 * KiB)
-
 /* Copies and mappings of one connection, and memory that it keeps. */
 #define IN_USE_MAX          (64 * MiB)
 #define POOL_IDLE_MAX       (4 * MiB)
@@ -356,7 +350,6 @@ static void release(Xen9pGrants *grants, Xen9pBuffer *buffer)
 int xen_9p_buffer_begin(Xen9pGrants *grants, Xen9pBuffer *buffer, size_t want)
 {
     size_t left = want, rest = 0;
-    bool copy;
     int ret = 0;
 
     buffer->room = want;
@@ -369,14 +362,16 @@ int xen_9p_buffer_begin(Xen9pGrants *grants, Xen9pBuffer *buffer, size_t want)
         rest += seg->cached ? 0 : len;
     }
     if (rest > 0) {
-        copy = grants->policy == XEN_9P_GRANT_COPY ||
-            (grants->policy == XEN_9P_GRANT_AUTO && rest <= COPY_MAX);
-        if (!copy && !begin_map(grants, buffer)) {
-            copy = grants->policy == XEN_9P_GRANT_AUTO;
-            ret = copy ? 0 : -EAGAIN;
-        }
-        if (copy) {
+        /*
+         * A copy is one hypercall; a mapping is two, two system calls more,
+         * and the TLB flush of the unmap, which costs more at any size that
+         * was measured.
+         */
+        if (grants->policy == XEN_9P_GRANT_AUTO ||
+            grants->policy == XEN_9P_GRANT_COPY) {
             ret = begin_copy(grants, buffer, rest);
+        } else {
+            ret = begin_map(grants, buffer) ? 0 : -EAGAIN;
         }
     }
     if (ret < 0) {

@@ -22,7 +22,7 @@
 #define XEN_9P_GRANT_CACHE_MAX  2048
 
 typedef enum Xen9pGrantPolicy {
-    XEN_9P_GRANT_AUTO,          /* by size and flags; copy where map fails */
+    XEN_9P_GRANT_AUTO,          /* persistent ones stay mapped, others copied */
     XEN_9P_GRANT_COPY,
     XEN_9P_GRANT_MAP,
     XEN_9P_GRANT_CACHED,        /* persistent ones; map the others */

@@ -7,6 +7,8 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include <time.h>
+
 #include "core/fs.h"
 #include "fixture.h"
 
@@ -225,6 +227,36 @@ static void test_closed(void)
     down(f, fes, 1);
 }
 
+static double cpu_ms(Fixture *f)
+{
+    struct timespec used;
+    clockid_t clock;
+
+    g_assert_cmpint(clock_getcpuclockid(f->backend_pid, &clock), ==, 0);
+    g_assert_cmpint(clock_gettime(clock, &used), ==, 0);
+    return used.tv_sec * 1e3 + used.tv_nsec / 1e6;
+}
+
+/* Devices without requests cost no processor; the rest is QEMU's timers. */
+static void test_idle(void)
+{
+    Fe *fes[PEERS + 1];
+    Fixture *f = up(fes, PEERS + 1);
+    double before, used;
+    unsigned i;
+
+    for (i = 0; i <= PEERS; i++) {
+        tgetattr({.fe = &fes[i]->client, .fid = 0});
+    }
+    g_usleep(200 * 1000);
+    before = cpu_ms(f);
+    g_usleep(1000 * 1000);
+    used = cpu_ms(f) - before;
+    g_test_message("%.1f ms of a second", used);
+    g_assert_cmpfloat(used, <, 10);
+    down(f, fes, PEERS + 1);
+}
+
 static void run(gconstpointer test)
 {
     if (fixture_backend() == BACKEND_XEN_9PFSD) {
@@ -245,5 +277,6 @@ int main(int argc, char **argv)
     add("/turns/flooded", test_flooded);
     add("/turns/paused", test_paused);
     add("/turns/closed", test_closed);
+    add("/turns/idle", test_idle);
     return g_test_run();
 }
