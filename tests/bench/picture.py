@@ -9,9 +9,10 @@ from xml.sax.saxutils import escape
 import table
 
 COLOURS = {'floor': '#9bc2e6', 'stock': '#8a8f98', 'xen-9pfsd': '#d98324',
-           'ours': '#1f6fb4'}
+           'ours': '#1f6fb4', 'virtfs': '#3a9b5c'}
 LABELS = {'stock': 'QEMU 10.0 (stock)', 'xen-9pfsd': 'xen-9pfsd 4.20',
           'ours': 'xen-9pfs (this project)',
+          'virtfs': 'xen-9pfs, virtfs',
           'floor': "QEMU's server without a transport"}
 
 # A panel's place is for its whole cell, the plot is inside.

@@ -65,13 +65,55 @@ def loopback(two, one):
         yield f'| {" | ".join(cells)} |'
 
 
+def virtfs(two, one):
+    """The other protocol, beside 9pfs."""
+    yield from heading('virtfs', 'in flight', 'operations/s', 'over stock',
+                       'over 9pfs', 'CPU time', 'over stock, one CPU',
+                       'grant operations')
+    alone = by_case(one)
+    for key, backends in by_case(two).items():
+        row = backends.get('virtfs', {})
+        if key[2] not in DEPTHS or not row.get('ops_per_s'):
+            continue
+        on_one = alone.get(key, {}).get('virtfs', {})
+        cells = [table.op_name(row), str(key[2]), f'{row["ops_per_s"]:,.0f}',
+                 f'**{times(row["ratio_to_stock"])}**',
+                 over(row, backends.get('ours')), times(row['cpu_to_stock']),
+                 times(on_one.get('ratio_to_stock')),
+                 f'{row["grantops_per_op"]:.0f}']
+        yield f'| {" | ".join(cells)} |'
+
+
+POLICIES = ('copy', 'map', 'cached')
+
+
+def policies(one):
+    """What the grant policies are for, over that of "auto"."""
+    yield from heading('virtfs, over "auto"', 'in flight',
+                       *(f'{name}: operations/s' for name in POLICIES),
+                       *(f'{name}: grant operations' for name in POLICIES))
+    for key, backends in by_case(one).items():
+        base = backends.get('virtfs')
+        rows = [backends.get(f'virtfs-{name}') for name in POLICIES]
+        if not base or not all(rows):
+            continue
+        cells = [table.op_name(base), str(key[2])]
+        cells += [over(row, base) for row in rows]
+        cells += [f'{row["grantops_per_op"]:.0f}' for row in rows]
+        yield f'| {" | ".join(cells)} |'
+
+
 def xen(rows):
     yield from heading('real Xen, emulated', 'in flight', 'over stock',
                        'least and most', 'CPU time')
     for row in rows:
+        if row['backend'] not in ('ours', 'virtfs'):
+            continue
         name = XEN_OPS[row['op']]
         if name.startswith('fio'):
             name += ' ' + table.size_name(row['size'])
+        if row['backend'] != 'ours':
+            name += ', ' + row['backend']
         yield (f'| {name} | {row["depth"]} | '
                f'**{times(row["ratio_to_stock"])}** | '
                f'{times(row["ratio_min"])} to {times(row["ratio_max"])} | '
@@ -94,9 +136,14 @@ def markdown(rows):
         yield PREFACE
         yield from loopback(two, one)
         yield ''
+        yield ''
+        yield from virtfs(two, one)
+        yield ''
+        yield from policies(one)
+        yield ''
         yield 'On the loopback. ' + provenance(two + one)
     if real:
         yield ''
         yield from xen(real)
         yield ''
-        yield 'Two guests of one boot, in turn. ' + provenance(real)
+        yield 'Guests of one boot, in turn. ' + provenance(real)
