@@ -198,7 +198,7 @@ def test_killed_in_the_middle(place):
             dd if=/dev/zero of=out bs=1M count=64 2>/dev/null & writer=$!
             dd if=in of=/dev/null bs=1M 2>/dev/null & reader=$!
             usleep ${i}00000
-            kill -9 $writer $reader
+            kill -9 $writer $reader 2>/dev/null || true
             wait $writer $reader || true
         done
         dd if=in of=copy bs=1M 2>/dev/null''', 200)
