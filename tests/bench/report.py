@@ -43,19 +43,24 @@ def heading(*cells):
             f'| --- |{" ---: |" * (len(cells) - 1)}']
 
 
+def chosen(two, one, backend):
+    """A backend's rows on two CPUs, each with those of all backends, and with
+    its own on one CPU, which may be empty."""
+    alone = by_case(one)
+    for key, backends in by_case(two).items():
+        row = backends.get(backend, {})
+        if key[2] in DEPTHS and row.get('ops_per_s'):
+            yield row, backends, alone.get(key, {}).get(backend, {})
+
+
 def loopback(two, one):
     """Rows with two rings, on two CPUs and on one."""
     yield from heading('two rings', 'in flight', 'operations/s',
                        'over stock', 'median latency', 'CPU time',
                        'over stock, one CPU', 'over xen-9pfsd',
                        'over the floor')
-    alone = by_case(one)
-    for key, backends in by_case(two).items():
-        ours = backends.get('ours', {})
-        if key[2] not in DEPTHS or not ours.get('ops_per_s'):
-            continue
-        on_one = alone.get(key, {}).get('ours', {})
-        cells = [table.op_name(ours), str(key[2]),
+    for ours, backends, on_one in chosen(two, one, 'ours'):
+        cells = [table.op_name(ours), str(ours['depth']),
                  f'{ours["ops_per_s"]:,.0f}',
                  f'**{times(ours["ratio_to_stock"])}**',
                  times(ours['p50_to_stock']), times(ours['cpu_to_stock']),
@@ -70,13 +75,9 @@ def virtfs(two, one):
     yield from heading('virtfs', 'in flight', 'operations/s', 'over stock',
                        'over 9pfs', 'CPU time', 'over stock, one CPU',
                        'grant operations')
-    alone = by_case(one)
-    for key, backends in by_case(two).items():
-        row = backends.get('virtfs', {})
-        if key[2] not in DEPTHS or not row.get('ops_per_s'):
-            continue
-        on_one = alone.get(key, {}).get('virtfs', {})
-        cells = [table.op_name(row), str(key[2]), f'{row["ops_per_s"]:,.0f}',
+    for row, backends, on_one in chosen(two, one, 'virtfs'):
+        cells = [table.op_name(row), str(row['depth']),
+                 f'{row["ops_per_s"]:,.0f}',
                  f'**{times(row["ratio_to_stock"])}**',
                  over(row, backends.get('ours')), times(row['cpu_to_stock']),
                  times(on_one.get('ratio_to_stock')),

@@ -19,10 +19,6 @@
 #define WAIT_MS 20000
 
 #define SETATTRS 20
-#define SETATTR_MODE    0x1
-#define SETATTR_SIZE    0x8
-#define SETATTR_ATIME   0x10
-#define SETATTR_MTIME   0x20
 
 /* All calls in the main loop, whatever they take. */
 static Fe *add_device(Fixture *f, int devid)
@@ -109,6 +105,15 @@ static unsigned go_on(Fe *fe, P9Req **reqs, unsigned n, P9Req *(*begin)(Fe *))
     return done;
 }
 
+/* Wait for the replies that are still to come. */
+static void finish(Fe *fe, P9Req **reqs, unsigned n)
+{
+    while (fe->client.in_flight) {
+        go_on(fe, reqs, n, NULL);
+    }
+    go_on(fe, reqs, n, NULL);
+}
+
 /*
  * A read takes longer than a turn. If the device had its next one at once, each
  * of the others would get one request for each read, at the most; since it
@@ -135,14 +140,9 @@ static void test_flooded(void)
     g_assert_cmpuint(served, >, (PEERS + 1) * floods);
     loop_fs_delay(f->loop, LOOP_FS_READ, 0, 0);
     for (i = 0; i < PEERS; i++) {
-        while (peers[i]) {
-            go_on(fes[i + 1], &peers[i], 1, NULL);
-        }
+        finish(fes[i + 1], &peers[i], 1);
     }
-    while (fes[0]->client.in_flight) {
-        go_on(fes[0], flood, FLOOD_DEPTH, NULL);
-    }
-    go_on(fes[0], flood, FLOOD_DEPTH, NULL);
+    finish(fes[0], flood, FLOOD_DEPTH);
     down(f, fes, PEERS + 1);
 }
 
@@ -153,8 +153,8 @@ static P9Req *begin_setattr(Fe *fe, uint32_t fid)
 {
     P9Req *req = p9_req_new(&fe->client, P9_TSETATTR, -1, -1);
 
-    p9_pack(&req->tx, "ddddd", fid, SETATTR_MODE | SETATTR_SIZE |
-            SETATTR_ATIME | SETATTR_MTIME, 0600, 0, 0);
+    p9_pack(&req->tx, "ddddd", fid, P9_SETATTR_MODE | P9_SETATTR_SIZE |
+            P9_SETATTR_ATIME | P9_SETATTR_MTIME, 0600, 0, 0);
     p9_pack(&req->tx, "qqqqq", (uint64_t)2, (uint64_t)0, (uint64_t)0,
             (uint64_t)0, (uint64_t)0);
     g_assert_true(p9_req_send(req));
@@ -300,10 +300,7 @@ static void both(const unsigned depth[2])
         }
     }
     for (i = 0; i < 2; i++) {
-        while (fes[i]->client.in_flight) {
-            go_on(fes[i], reqs[i], BOTH_DEPTH, NULL);
-        }
-        go_on(fes[i], reqs[i], BOTH_DEPTH, NULL);
+        finish(fes[i], reqs[i], BOTH_DEPTH);
     }
     fixture_drop(f, fes[1]);
     fixture_close(f, fes[0]);
