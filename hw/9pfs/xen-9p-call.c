@@ -157,10 +157,12 @@ bool xen_9pfs_turn_over(Xen9pfsSession *session)
 
 void xen_9pfs_turn_resume(Xen9pfsSession *session)
 {
+    session->resuming = true;
     while (qemu_co_enter_next(&session->paused, NULL) &&
            !xen_9pfs_turn_over(session)) {
         /* The next one. */
     }
+    session->resuming = false;
 }
 
 bool xen_9pfs_turn_end(Xen9pfsSession *session, bool more)

@@ -303,9 +303,7 @@ static void flex_pass(Flex *flex, FlexRing *ring)
         return;
     }
     if (!ring) {
-        flex->resuming = true;
         xen_9pfs_turn_resume(flex->session);
-        flex->resuming = false;
     }
     more = ring ? ring_run(ring) : rings_run(flex);
     while (!more && flex_stay(flex)) {
@@ -417,7 +415,7 @@ static void flex_push_and_notify(V9fsPDU *pdu)
     flex_reply_end(req, pdu);
     if (flex->quiesced) {
         xen_9pfs_session_drained(flex->session);
-    } else if (flex->current != ring && !flex->resuming) {
+    } else if (flex->current != ring && !flex->session->resuming) {
         flex_answer(flex, ring);
     }
 }

@@ -91,7 +91,6 @@ struct Flex {
     uint64_t replied;           /* the next reply's serial number */
     FlexRing *current;          /* its replies are published later */
     bool scheduled;             /* flex_run() is to run */
-    bool resuming;              /* in xen_9pfs_turn_resume() */
     bool stalled;               /* something waits for another request's end */
     bool progress;              /* since flex_run() began */
     bool quiesced;

@@ -337,9 +337,7 @@ void virtfs_run(void *opaque)
     }
     virtfs->stalled = false;
     virtfs->progress = false;
-    virtfs->resuming = true;
     xen_9pfs_turn_resume(virtfs->session);
-    virtfs->resuming = false;
     virtfs_answer_late(virtfs);
     for (unsigned i = 0; i < virtfs->num_queues; i++) {
         unsigned n = (virtfs->first + i) % virtfs->num_queues;
@@ -477,7 +475,7 @@ static void virtfs_push_and_notify(V9fsPDU *pdu)
      * Replies that become ready together are told to the frontend together,
      * by a bottom half; one that is alone does not wait for it.
      */
-    if (virtfs->current == queue || virtfs->resuming) {
+    if (virtfs->current == queue || virtfs->session->resuming) {
         return;
     }
     if (virtfs->in_flight || virtfs->stalled || virtfs->current) {

@@ -79,7 +79,6 @@ struct Virtfs {
     unsigned in_flight;
     VirtfsQueue *current;       /* within queue_run() */
     bool scheduled;             /* virtfs_run() is to run */
-    bool resuming;              /* in xen_9pfs_turn_resume() */
     bool stalled;               /* something waits for another request's end */
     bool progress;              /* since virtfs_run() began */
     bool quiesced;

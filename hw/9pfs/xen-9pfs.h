@@ -73,6 +73,7 @@ struct Xen9pfsSession {
     Xen9pTurn turn;             /* among the devices of this QEMU */
     QEMUTimer *next_turn;       /* when that is */
     CoQueue paused;             /* requests whose next call waits for a turn */
+    bool resuming;              /* in xen_9pfs_turn_resume() */
     Xen9pfsStats stats;
     QEMUBH *bh;                 /* ends it, or frees it once closed */
 };
@@ -172,7 +173,8 @@ bool xen_9pfs_turn_over(Xen9pfsSession *session);
  * for, before new ones are taken
  * @session: the session, in a pass
  *
- * They may end, and all else that a request may do.
+ * They may end, and all else that a request may do. session->resuming is set
+ * meanwhile: the pass will tell the frontend of their replies.
  */
 void xen_9pfs_turn_resume(Xen9pfsSession *session);
 
