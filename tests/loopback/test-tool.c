@@ -271,7 +271,7 @@ static void test_refused(void)
     /* The device is made, but its backend cannot offer it. */
     rule = loop_fault_rule(LOOP_FAULT_XS_WRITE, EIO);
     rule.pid = f->backend_pid;
-    rule.nth = 13;
+    rule.nth = 2;
     rule.times = 1;
     loop_fault_set(f->loop, &rule);
     run(f, 1, "the backend does not take it", qmp, "attach", "7", share);

@@ -23,6 +23,7 @@ static const char *const point_names[LOOP_FAULT_POINTS] = {
     [LOOP_FAULT_EVTCHN_NOTIFY] = "notify",
     [LOOP_FAULT_XS_READ] = "xsread",
     [LOOP_FAULT_XS_WRITE] = "xswrite",
+    [LOOP_FAULT_XS_TX_WRITE] = "xstxwrite",
     [LOOP_FAULT_XS_END] = "xsend",
 };
 

@@ -31,6 +31,7 @@ typedef enum LoopFaultPoint {
     LOOP_FAULT_EVTCHN_NOTIFY,   /* "notify"    delay: late; repeat: copies */
     LOOP_FAULT_XS_READ,         /* "xsread"    error: errno */
     LOOP_FAULT_XS_WRITE,        /* "xswrite"   error: errno */
+    LOOP_FAULT_XS_TX_WRITE,     /* "xstxwrite" the same in a transaction */
     LOOP_FAULT_XS_END,          /* "xsend"     error: errno */
     LOOP_FAULT_POINTS
 } LoopFaultPoint;

@@ -30,7 +30,8 @@ void *xs_read(struct xs_handle *h, xs_transaction_t t, const char *path,
 bool xs_write(struct xs_handle *h, xs_transaction_t t, const char *path,
               const void *data, unsigned int len)
 {
-    return !shim_fault(LOOP_FAULT_XS_WRITE) &&
+    return !shim_fault(t == XBT_NULL ? LOOP_FAULT_XS_WRITE :
+                                       LOOP_FAULT_XS_TX_WRITE) &&
            REAL(xs_write)(h, t, path, data, len);
 }
 
