@@ -20,8 +20,12 @@
 /* size[4] type[1] tag[2] oldtag[2] */
 #define VIRTFS_OLDTAG_AT	7
 
-/* Data of this size and less is copied, where the pool's pages are mapped. */
-static unsigned int copy_max = 4096;
+/*
+ * Data of this size and less are copied, where the pool has pages for them
+ * that the backend keeps mapped. To grant, access and revoke a page costs more
+ * than to copy it, whatever the number of pages.
+ */
+static unsigned int copy_max = VIRTFS_MAX_MSIZE;
 module_param(copy_max, uint, 0644);
 MODULE_PARM_DESC(copy_max, "Bytes of data that are copied, not granted");
 
@@ -66,7 +70,7 @@ static int virtfs_request(struct p9_client *client, struct p9_req_t *req)
 	int err;
 
 	txn = virtfs_txn_new(dev, client, req, req->tc.size,
-			     virtfs_reply_room(req), 0);
+			     virtfs_reply_room(req), 0, 0);
 	if (IS_ERR(txn))
 		return PTR_ERR(txn);
 	virtfs_txn_write(txn, req->tc.sdata, req->tc.size);
@@ -91,11 +95,11 @@ struct virtfs_zc {
  * The kernel's own buffers are copied, since their pages can hold what is
  * nobody else's business.
  */
-static bool virtfs_zc_copies(const struct virtfs_dev *dev,
-			     const struct virtfs_zc *zc)
+static bool virtfs_zc_copies(struct virtfs_dev *dev, const struct virtfs_zc *zc)
 {
 	return iov_iter_is_kvec(zc->in ?: zc->out) ||
-	       (dev->persistent && zc->len <= READ_ONCE(copy_max));
+	       (dev->persistent && zc->len <= READ_ONCE(copy_max) &&
+		virtfs_pool_has_room(&dev->pool, PFN_UP(zc->len) + 2));
 }
 
 /*
@@ -122,7 +126,7 @@ static struct virtfs_txn *virtfs_zc_copied(struct p9_client *client,
 	int err = 0;
 
 	txn = virtfs_txn_new(client->trans, client, req, size + out_len,
-			     zc->in_hdr_len + in_len, 0);
+			     zc->in_hdr_len + in_len, zc->in_hdr_len, 0);
 	if (IS_ERR(txn))
 		return txn;
 	txn->rc_len = zc->in_hdr_len;
@@ -148,7 +152,7 @@ static struct virtfs_txn *virtfs_zc_granted(struct p9_client *client,
 	int err;
 
 	iov_iter_truncate(&part, zc->len);
-	txn = virtfs_txn_new(dev, client, req, req->tc.size, zc->in_hdr_len,
+	txn = virtfs_txn_new(dev, client, req, req->tc.size, zc->in_hdr_len, 0,
 			     iov_iter_npages(&part, dev->max_segs));
 	if (IS_ERR(txn))
 		return txn;

@@ -23,6 +23,7 @@ void virtfs_pool_init(struct virtfs_pool *pool)
 {
 	spin_lock_init(&pool->lock);
 	INIT_LIST_HEAD(&pool->free);
+	pool->nr_free = 0;
 	pool->kept = 0;
 	init_waitqueue_head(&pool->returned);
 }
@@ -68,6 +69,7 @@ void virtfs_pool_fini(struct virtfs_pool *pool)
 	list_for_each_entry_safe(page, next, &pool->free, list)
 		virtfs_page_free(page);
 	INIT_LIST_HEAD(&pool->free);
+	pool->nr_free = 0;
 	pool->kept = 0;
 }
 
@@ -79,15 +81,45 @@ void virtfs_pool_put(struct virtfs_pool *pool, struct virtfs_page **pages,
 	unsigned int i;
 
 	spin_lock_irqsave(&pool->lock, flags);
-	for (i = 0; i < count; i++)
-		if (pages[i]->kept)
-			list_add(&pages[i]->list, &pool->free);
+	for (i = 0; i < count; i++) {
+		if (!pages[i]->kept)
+			continue;
+		list_add(&pages[i]->list, &pool->free);
+		pool->nr_free++;
+	}
 	spin_unlock_irqrestore(&pool->lock, flags);
 
 	for (i = 0; i < count; i++)
 		if (!pages[i]->kept)
 			virtfs_page_free(pages[i]);
 	wake_up(&pool->returned);
+}
+
+/* Under the pool's lock: whether @count pages can be taken that are kept. */
+static bool virtfs_pool_suffices(const struct virtfs_pool *pool,
+				 unsigned int count)
+{
+	unsigned int more = count - min(count, pool->nr_free);
+
+	return pool->kept + more <= VIRTFS_POOL_PAGES;
+}
+
+/**
+ * virtfs_pool_has_room - whether pages that stay granted are to be had
+ * @pool: the pool
+ * @count: how many are wanted
+ *
+ * Return: what was true a moment ago.
+ */
+bool virtfs_pool_has_room(struct virtfs_pool *pool, unsigned int count)
+{
+	unsigned long flags;
+	bool room;
+
+	spin_lock_irqsave(&pool->lock, flags);
+	room = virtfs_pool_suffices(pool, count);
+	spin_unlock_irqrestore(&pool->lock, flags);
+	return room;
 }
 
 /*
@@ -99,13 +131,12 @@ static unsigned int virtfs_pool_take(struct virtfs_pool *pool,
 				     struct virtfs_page **pages,
 				     unsigned int count, bool *kept)
 {
-	unsigned int taken = 0, have;
+	unsigned int taken = 0;
 	struct virtfs_page *page, *next;
 	unsigned long flags;
 
 	spin_lock_irqsave(&pool->lock, flags);
-	have = min_t(size_t, list_count_nodes(&pool->free), count);
-	*kept = pool->kept + count - have <= VIRTFS_POOL_PAGES;
+	*kept = virtfs_pool_suffices(pool, count);
 	if (*kept) {
 		list_for_each_entry_safe(page, next, &pool->free, list) {
 			if (taken == count)
@@ -113,6 +144,7 @@ static unsigned int virtfs_pool_take(struct virtfs_pool *pool,
 			list_del(&page->list);
 			pages[taken++] = page;
 		}
+		pool->nr_free -= taken;
 		pool->kept += count - taken;
 	}
 	spin_unlock_irqrestore(&pool->lock, flags);

@@ -17,8 +17,8 @@
 
 #include "virtfs.h"
 
-/* Up to so many segments have a slot each; a page of them costs more. */
-#define VIRTFS_DIRECT_SEGS	8
+/* Up to so many have a slot each: the backend has to fetch a page of them. */
+#define VIRTFS_DIRECT_SEGS	32
 /* Between request and response, where both are in one page. */
 #define VIRTFS_RSP_ALIGN	64
 /* Pages are asked for in such batches. */
@@ -35,6 +35,7 @@
  * @req: its request
  * @req_len: room for the request, or its header
  * @rsp_len: room for the response, or its header
+ * @rsp_head: how much of that lies before data; 0: there are none
  * @max_data: pages of the caller that virtfs_txn_add_data() may add
  *
  * Return: the transaction, or -ENOMEM, -EIO or -ERESTARTSYS.
@@ -42,14 +43,16 @@
 struct virtfs_txn *virtfs_txn_new(struct virtfs_dev *dev,
 				  struct p9_client *client,
 				  struct p9_req_t *req, unsigned int req_len,
-				  unsigned int rsp_len, unsigned int max_data)
+				  unsigned int rsp_len, unsigned int rsp_head,
+				  unsigned int max_data)
 {
 	unsigned int rsp_at = ALIGN(req_len, VIRTFS_RSP_ALIGN), nr_buf;
 	struct virtfs_txn *txn;
 	int err = -ENOMEM;
 
+	/* Data begin with a page, as they do in a file: copying is faster. */
 	if (offset_in_page(rsp_at) + rsp_len > PAGE_SIZE)
-		rsp_at = PAGE_ALIGN(req_len);
+		rsp_at = PAGE_ALIGN(rsp_at + rsp_head) - rsp_head;
 	nr_buf = PFN_UP(rsp_at + rsp_len);
 
 	if (!virtfs_enter(dev, client))

@@ -63,7 +63,8 @@ struct virtfs_page {
 struct virtfs_pool {
 	spinlock_t lock;	/* of all below */
 	struct list_head free;
-	unsigned int kept;
+	unsigned int nr_free;
+	unsigned int kept;	/* free or not; at most VIRTFS_POOL_PAGES */
 	wait_queue_head_t returned;
 };
 
@@ -197,7 +198,8 @@ bool virtfs_queue_give_up(struct virtfs_queue *queue, struct virtfs_txn *txn);
 struct virtfs_txn *virtfs_txn_new(struct virtfs_dev *dev,
 				  struct p9_client *client,
 				  struct p9_req_t *req, unsigned int req_len,
-				  unsigned int rsp_len, unsigned int max_data);
+				  unsigned int rsp_len, unsigned int rsp_head,
+				  unsigned int max_data);
 int virtfs_txn_add_data(struct virtfs_txn *txn, struct iov_iter *iter,
 			unsigned int len, bool in);
 int virtfs_txn_seal(struct virtfs_txn *txn, unsigned int req_len);
@@ -218,6 +220,7 @@ void virtfs_txn_reap(struct work_struct *work);
 /* pool.c */
 void virtfs_pool_init(struct virtfs_pool *pool);
 void virtfs_pool_fini(struct virtfs_pool *pool);
+bool virtfs_pool_has_room(struct virtfs_pool *pool, unsigned int count);
 int virtfs_pool_get(struct virtfs_txn *txn, struct virtfs_page **pages,
 		    unsigned int count);
 void virtfs_pool_put(struct virtfs_pool *pool, struct virtfs_page **pages,
