@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "fixture.h"
@@ -15,6 +16,7 @@
 #include "qmp.h"
 
 #define START_TIMEOUT_MS 20000
+#define CALL_TIMEOUT_MS 20000
 
 Backend fixture_backend(void)
 {
@@ -328,6 +330,26 @@ int fixture_fds(Fixture *f)
         count += target && !g_str_has_prefix(target, f->loop_path);
     }
     return count;
+}
+
+double fixture_cpu_ms(Fixture *f)
+{
+    struct timespec used;
+    clockid_t clock;
+
+    g_assert_cmpint(clock_getcpuclockid(f->backend_pid, &clock), ==, 0);
+    g_assert_cmpint(clock_gettime(clock, &used), ==, 0);
+    return used.tv_sec * 1e3 + used.tv_nsec / 1e6;
+}
+
+void fixture_await_call(Fixture *f, LoopFsCall call)
+{
+    gint64 end = g_get_monotonic_time() + CALL_TIMEOUT_MS * 1000;
+
+    while (loop_fs_waiting(f->loop, call) == 0) {
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+        g_usleep(1000);
+    }
 }
 
 /* Further nodes of a device: @more and, for ours, the environment's. */

@@ -28,6 +28,7 @@
 #include "9p/calls.h"
 #include "core/account.h"
 #include "core/fault.h"
+#include "core/fs.h"
 #include "guest/fe.h"
 
 /* The first guest; those beside it have the numbers that follow. */
@@ -80,11 +81,16 @@ void fixture_down(Fixture *f);
  * fixture_alive: whether it runs.
  * fixture_fds: how many descriptors it has open, without the loopback's
  *     own.
+ * fixture_cpu_ms: how much processor time it has had, of all its threads.
+ * fixture_await_call: wait until one of its calls of the file system waits at
+ *     loop_fs_hold(); the test ends if none does in 20 s.
  */
 void fixture_start(Fixture *f);
 int fixture_stop(Fixture *f);
 bool fixture_alive(Fixture *f);
 int fixture_fds(Fixture *f);
+double fixture_cpu_ms(Fixture *f);
+void fixture_await_call(Fixture *f, LoopFsCall call);
 
 /*
  * fixture_device: add a device for the shared folder, or as @opts say, and

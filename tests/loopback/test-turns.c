@@ -8,9 +8,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <poll.h>
-#include <time.h>
 
-#include "core/fs.h"
 #include "fixture.h"
 
 #define PEERS 15
@@ -172,16 +170,6 @@ static P9Req *begin_setattr(Fe *fe, uint32_t fid)
     return req;
 }
 
-static void await_stuck(Fixture *f)
-{
-    gint64 end = g_get_monotonic_time() + WAIT_MS * 1000;
-
-    while (loop_fs_waiting(f->loop, LOOP_FS_OPEN) == 0) {
-        g_assert_cmpint(g_get_monotonic_time(), <, end);
-        g_usleep(1000);
-    }
-}
-
 /* Whether another device's request, which came while it ran, ended first. */
 static bool quick_is_first(Fixture *f, Fe **fes)
 {
@@ -190,7 +178,7 @@ static bool quick_is_first(Fixture *f, Fe **fes)
 
     loop_fs_hold(f->loop, LOOP_FS_OPEN, true);
     slow = begin_setattr(fes[0], 1);
-    await_stuck(f);
+    fixture_await_call(f, LOOP_FS_OPEN);
     quick = begin_getattr(fes[1]);
     loop_fs_hold(f->loop, LOOP_FS_OPEN, false);
     g_assert_cmpint(p9_req_wait(quick, WAIT_MS), ==, P9_DONE);
@@ -240,7 +228,7 @@ static void test_closed(void)
         for (i = 0; i < SETATTRS; i++) {
             reqs[i] = begin_setattr(fes[0], 1);
         }
-        await_stuck(f);
+        fixture_await_call(f, LOOP_FS_OPEN);
         fe_set_state(fes[0], XenbusStateClosing);
         loop_fs_hold(f->loop, LOOP_FS_OPEN, false);
         g_assert_cmpint(fe_disconnect(fes[0]), ==, 0);
@@ -342,16 +330,6 @@ static void test_both(void)
     }
 }
 
-static double cpu_ms(Fixture *f)
-{
-    struct timespec used;
-    clockid_t clock;
-
-    g_assert_cmpint(clock_getcpuclockid(f->backend_pid, &clock), ==, 0);
-    g_assert_cmpint(clock_gettime(clock, &used), ==, 0);
-    return used.tv_sec * 1e3 + used.tv_nsec / 1e6;
-}
-
 /* Devices without requests cost no processor; the rest is QEMU's timers. */
 static void test_idle(void)
 {
@@ -364,9 +342,9 @@ static void test_idle(void)
         tgetattr({.fe = &fes[i]->client, .fid = 0});
     }
     g_usleep(200 * 1000);
-    before = cpu_ms(f);
+    before = fixture_cpu_ms(f);
     g_usleep(1000 * 1000);
-    used = cpu_ms(f) - before;
+    used = fixture_cpu_ms(f) - before;
     g_test_message("%.1f ms of a second", used);
     g_assert_cmpfloat(used, <, 10);
     down(f, fes, PEERS + 1);

@@ -9,7 +9,6 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#include "core/fs.h"
 #include "xen-9p-session.h"
 
 #define HERE    true        /* loop_fs_count() of the main loop's thread */
@@ -63,17 +62,6 @@ static void hold(Session *s, LoopFsCall call)
 static void let_go(Session *s, LoopFsCall call)
 {
     loop_fs_hold(s->f->loop, call, false);
-}
-
-/* A request whose call is stuck, once it is. */
-static void await_stuck(Session *s, LoopFsCall call, uint32_t number)
-{
-    gint64 end = g_get_monotonic_time() + LEARN_S * G_USEC_PER_SEC;
-
-    while (loop_fs_waiting(s->f->loop, call) < number) {
-        g_assert_cmpint(g_get_monotonic_time(), <, end);
-        g_usleep(1000);
-    }
 }
 
 static void finish(P9Req *req)
@@ -160,7 +148,7 @@ static void case_slow_and_back(Session *s)
         P9Req *stuck = tread({.fe = s->fe, .fid = 1, .count = 100,
                               .request_only = true});
 
-        await_stuck(s, LOOP_FS_READ, 1);
+        fixture_await_call(s->f, LOOP_FS_READ);
         getattr_one(s);
         g_assert_false(stuck->done);
         let_go(s, LOOP_FS_READ);
@@ -199,7 +187,7 @@ static void case_fsync(Session *s)
     g_assert_cmpuint(count(s, LOOP_FS_SYNC, HERE), ==, 0);
     hold(s, LOOP_FS_SYNC);
     sync = tfsync({.fe = s->fe, .fid = 1, .request_only = true});
-    await_stuck(s, LOOP_FS_SYNC, 1);
+    fixture_await_call(s->f, LOOP_FS_SYNC);
     for (unsigned i = 0; i < 100; i++) {
         getattr_one(s);
     }
@@ -299,7 +287,7 @@ static void case_readdir(Session *s)
     watch(s);
     hold(s, LOOP_FS_READDIR);
     first = list_start(s);
-    await_stuck(s, LOOP_FS_READDIR, 1);
+    fixture_await_call(s->f, LOOP_FS_READDIR);
     /* By now it is small again, as the host's file system tells. */
     make_entries(s, 2, 1000, false);
     second = list_start(s);
