@@ -19,8 +19,7 @@ FORMS = {
     'ring': ('max_ring_order=4 indirect=0 persistent=0 max_queues=1',
              '0 indirect segments', 1 << 20),
     'indirect': ('persistent=0', '512 indirect segments', 1 << 20),
-    'copied': ('copy_max=2097152', ', persistent', 1 << 20),
-    'granted': ('copy_max=0', ', persistent', 1 << 20),
+    'persistent': ('', ', persistent', 1 << 20),
 }
 # In pieces of the size that the protocol is for; busybox's cp takes 4 KiB.
 COPY = 'copy() { dd if=$1 of=$2 bs=1M 2>/dev/null; }'
@@ -52,6 +51,17 @@ def reload(guest, parameters=''):
         rmmod 9pnet_virtfs && insmod /modules/9pnet_virtfs.ko {parameters}""")
     for devid in guest.devids:
         guest.wait_state(devid, CONNECTED)
+
+
+@pytest.fixture(name='data', params=['copied', 'granted'])
+def way_of_data(request, guest):
+    """Which way all data go in this test: the pool's pages, or the caller's."""
+    parameter = '/sys/module/9pnet_virtfs/parameters/copy_max'
+    usual = guest.run(f'cat {parameter}').strip()
+    most = 1 << 21 if request.param == 'copied' else 0
+    guest.run(f'echo {most} >{parameter}')
+    yield
+    guest.run(f'echo {usual} >{parameter}')
 
 
 def start_load(guest, point, writers=4, then=''):
@@ -91,6 +101,7 @@ def test_form(guest, folder, form):
         reload(guest)
 
 
+@pytest.mark.usefixtures('data')
 def test_odd_sizes_and_offsets(place):
     """Data that begins and ends anywhere, in one piece of up to 1 MiB."""
     place.guest.umount('/mnt')
@@ -148,6 +159,7 @@ def test_eight_readers_and_writers(place):
         assert digest(place.outside / name) == wanted, name
 
 
+@pytest.mark.usefixtures('data')
 @pytest.mark.parametrize('cache', ['none', 'loose'])
 def test_memory_pressure(place, cache):
     """Eight writers, and hardly any memory left but their own pages."""
@@ -190,6 +202,7 @@ def test_both_protocols_at_once(place):
 
 # The end of a request
 
+@pytest.mark.usefixtures('data')
 def test_killed_in_the_middle(place):
     """Pages of those that are killed stay pinned until the backend is done."""
     random_file(place.outside / 'in', 8 << 20)

@@ -489,8 +489,8 @@ def qemus():
         try:
             with open(f'/proc/{pid}/cmdline', 'rb') as file:
                 args = file.read().split(b'\0')
-        except FileNotFoundError:
-            continue
+        except (FileNotFoundError, ProcessLookupError):
+            continue    # it has ended before it was opened, or read
         if b'-xen-domid' in args:
             found[int(args[args.index(b'-xen-domid') + 1])] = int(pid)
     return found

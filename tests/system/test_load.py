@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What programs that were made to break file systems do to a share. They are
+dom0's own: a share of its /usr is the guest's while they run, and so they are
+loaded over the protocol that they test."""
+
+import os
+
+import pytest
+
+from xenguest import CONNECTED
+
+DEVID = 30
+# Of processes of stress-ng, by what they do. In a folder each, for ever.
+STRESSORS = ['dir', 'rename', 'symlink', 'link', 'chmod', 'utime', 'hdd', 'seek']
+
+pytestmark = pytest.mark.protocols
+
+
+@pytest.fixture(name='tools')
+def tools_of_dom0(guest):
+    guest.attach(DEVID, 'tools', path='/usr', security_model='none',
+                 readonly='true')
+    guest.wait_state(DEVID, CONNECTED)
+    guest.mount('tools', '/usr')
+    yield
+    guest.run('umount /usr')
+    guest.detach(DEVID)
+
+
+@pytest.mark.usefixtures('tools')
+@pytest.mark.parametrize('cache', ['none', 'loose'])
+def test_fio_verify(guest, folder, cache):
+    """Four files are written anywhere and in any size, and read again."""
+    guest.mount('none', '/mnt', 524288, f',cache={cache}')
+    said = guest.run('''cd /mnt/work && fio --name=it --directory=. --numjobs=4 \\
+        --thread --size=4m --rw=randwrite --bsrange=1-300k --bs_unaligned=1 \\
+        --ioengine=psync --fallocate=none --clocksource=clock_gettime \\
+        --verify=crc32c --verify_backlog=16 --verify_fatal=1 2>&1''', 400)
+    assert 'err= 0' in said and 'verify:' not in said
+    assert len(os.listdir(folder)) == 4
+
+
+@pytest.mark.usefixtures('tools')
+def test_stress_ng(place):
+    """Names and attributes of files, changed by all at once for a while."""
+    stressors = ' '.join(f'--{name} 1' for name in STRESSORS)
+    said = place.run('stress-ng --temp-path . --timeout 15 --verify --hdd-bytes 4m '
+                     f'--dir-dirs 32 {stressors} 2>&1', 400)
+    assert f'passed: {len(STRESSORS)}' in said, said
+    assert not os.listdir(place.outside)
