@@ -15,7 +15,7 @@
 #include "fixture.h"
 
 /* The neighbour's patience; quiet, an answer takes some 50 us. */
-#define ATTACK_ANSWER_MS 1000
+#define ATTACK_ANSWER_MS 3000
 
 /* Of a change of state; quiet, some milliseconds. */
 #define ATTACK_STATE_MS 3000

@@ -395,6 +395,7 @@ static void *deliver_late(void *opaque)
 
     usleep(event->delay_us);
     deliver(event->loop, event->dom, event->port);
+    atomic_fetch_sub(&event->loop->late, 1);
     free(event);
     return NULL;
 }
@@ -413,8 +414,12 @@ static void deliver_faulty(Loop *loop, LoopDomain *dom, uint32_t port,
     if (fault->delay_us) {
         event = malloc(sizeof(*event));
         *event = (LateEvent) { loop, dom, port, fault->delay_us };
+        atomic_fetch_add(&loop->late, 1);
         if (pthread_create(&thread, NULL, deliver_late, event) == 0) {
             pthread_detach(thread);
+        } else {
+            atomic_fetch_sub(&loop->late, 1);
+            free(event);
         }
         return;
     }

@@ -144,6 +144,9 @@ void loop_close(Loop *loop)
     if (!loop) {
         return;
     }
+    while (atomic_load(&loop->late)) {
+        usleep(1000);
+    }
     for (i = 0; i < LOOP_MAX_HANDLES; i++) {
         if (loop->own_fifo[i] >= 0) {
             close(loop->own_fifo[i]);

@@ -134,6 +134,7 @@ struct Loop {
     int own_fifo[LOOP_MAX_HANDLES];     /* of handles of this process */
     LoopFifo peer_fifo[LOOP_MAX_HANDLES];
     pthread_mutex_t peer_lock;          /* of the array above */
+    _Atomic unsigned late;              /* events that are still to come */
 };
 
 /*
