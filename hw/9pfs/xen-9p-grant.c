@@ -56,6 +56,15 @@ static void unmap(Xen9pGrants *grants, void *pages, uint32_t *ref,
     }
 }
 
+/* How much of a segment is within the first @left bytes, which go down. */
+static size_t take_bytes(const Xen9pSegment *seg, size_t *left)
+{
+    size_t len = MIN(seg->size, *left);
+
+    *left -= len;
+    return len;
+}
+
 /* ---- Persistent grants ---- */
 
 static bool cache_drop(Xen9pGrants *grants, int64_t before)
@@ -87,16 +96,11 @@ static void cache_idle(void *opaque)
 }
 
 /* NULL: it has to be accessed in another way. */
-static Xen9pCachedGrant *cache_get(Xen9pGrants *grants, uint32_t ref)
+static Xen9pCachedGrant *cache_map(Xen9pGrants *grants, uint32_t ref)
 {
-    Xen9pCachedGrant *grant = xen_9p_grant_cache_get(&grants->cache, ref);
-    int64_t now;
+    int64_t now = now_ms();
     void *page;
 
-    if (grant) {
-        return grant;
-    }
-    now = now_ms();
     if (xen_9p_grant_cache_full(&grants->cache) &&
         !cache_drop(grants, now - BUSY_MS)) {
         return NULL;
@@ -112,10 +116,32 @@ static Xen9pCachedGrant *cache_get(Xen9pGrants *grants, uint32_t ref)
     return xen_9p_grant_cache_add(&grants->cache, ref, page);
 }
 
-static bool may_cache(const Xen9pGrants *grants)
+/* The mapping that is kept of a segment's page, made if @may_map; or NULL. */
+static Xen9pCachedGrant *cache_get(Xen9pGrants *grants,
+                                   const Xen9pSegment *seg, bool may_map)
 {
-    return grants->policy == XEN_9P_GRANT_AUTO ||
-        grants->policy == XEN_9P_GRANT_CACHED;
+    Xen9pCachedGrant *grant;
+
+    if (!seg->persistent || (grants->policy != XEN_9P_GRANT_AUTO &&
+                             grants->policy != XEN_9P_GRANT_CACHED)) {
+        return NULL;
+    }
+    grant = xen_9p_grant_cache_get(&grants->cache, seg->ref);
+    return grant || !may_map ? grant : cache_map(grants, seg->ref);
+}
+
+/* After a copy to these pages: they are likely to carry more. */
+static void cache_written(Xen9pGrants *grants, Xen9pBuffer *buffer,
+                          size_t written)
+{
+    for (unsigned i = 0; i < buffer->used && written > 0; i++) {
+        Xen9pSegment *seg = &buffer->seg[i];
+
+        take_bytes(seg, &written);
+        if (!seg->cached) {
+            seg->cached = cache_get(grants, seg, true);
+        }
+    }
 }
 
 /* ---- Connection ---- */
@@ -175,15 +201,6 @@ void xen_9p_buffer_fini(Xen9pBuffer *buffer)
     g_free(buffer->iov);
     g_free(buffer->ref);
     *buffer = (Xen9pBuffer) { .write = buffer->write };
-}
-
-/* How much of a segment is within the first @left bytes, which go down. */
-static size_t take_bytes(const Xen9pSegment *seg, size_t *left)
-{
-    size_t len = MIN(seg->size, *left);
-
-    *left -= len;
-    return len;
 }
 
 /* As a copy or as pages that are mapped, whichever is more. */
@@ -349,6 +366,11 @@ static void release(Xen9pGrants *grants, Xen9pBuffer *buffer)
 
 int xen_9p_buffer_begin(Xen9pGrants *grants, Xen9pBuffer *buffer, size_t want)
 {
+    /*
+     * There is often room for a much longer reply than there will be: its
+     * pages are mapped when they have carried something.
+     */
+    bool may_map = !buffer->write || grants->policy != XEN_9P_GRANT_AUTO;
     size_t left = want, rest = 0;
     int ret = 0;
 
@@ -357,8 +379,7 @@ int xen_9p_buffer_begin(Xen9pGrants *grants, Xen9pBuffer *buffer, size_t want)
         Xen9pSegment *seg = &buffer->seg[buffer->used];
         size_t len = take_bytes(seg, &left);
 
-        seg->cached = seg->persistent && may_cache(grants) ?
-            cache_get(grants, seg->ref) : NULL;
+        seg->cached = cache_get(grants, seg, may_map);
         rest += seg->cached ? 0 : len;
     }
     if (rest > 0) {
@@ -392,6 +413,9 @@ int xen_9p_buffer_end(Xen9pGrants *grants, Xen9pBuffer *buffer,
 
     if (buffer->write && buffer->bounce && written > 0) {
         ret = copy_batch(grants, buffer, written);
+        if (ret == 0) {
+            cache_written(grants, buffer, written);
+        }
     }
     if (ret != -EAGAIN) {
         release(grants, buffer);
