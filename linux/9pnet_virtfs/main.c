@@ -99,7 +99,7 @@ static bool virtfs_zc_copies(struct virtfs_dev *dev, const struct virtfs_zc *zc)
 {
 	return iov_iter_is_kvec(zc->in ?: zc->out) ||
 	       (dev->persistent && zc->len <= READ_ONCE(copy_max) &&
-		virtfs_pool_has_room(&dev->pool, PFN_UP(zc->len) + 2));
+		virtfs_pool_reserve(dev, PFN_UP(zc->len) + 2));
 }
 
 /*

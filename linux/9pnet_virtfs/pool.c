@@ -8,6 +8,8 @@
  * needed beyond it is granted for one transaction.
  */
 #include <linux/gfp.h>
+#include <linux/minmax.h>
+#include <linux/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
@@ -25,6 +27,8 @@ void virtfs_pool_init(struct virtfs_pool *pool)
 	INIT_LIST_HEAD(&pool->free);
 	pool->nr_free = 0;
 	pool->kept = 0;
+	pool->max_kept = clamp(totalram_pages() / VIRTFS_POOL_SHARE,
+			       VIRTFS_POOL_LEAST, VIRTFS_POOL_PAGES);
 	init_waitqueue_head(&pool->returned);
 }
 
@@ -35,15 +39,16 @@ static void virtfs_page_free(struct virtfs_page *page)
 	kfree(page);
 }
 
-static struct virtfs_page *virtfs_page_new(struct virtfs_dev *dev, bool kept)
+static struct virtfs_page *virtfs_page_new(struct virtfs_dev *dev, bool kept,
+					   gfp_t gfp)
 {
-	struct virtfs_page *page = kmalloc(sizeof(*page), VIRTFS_GFP);
+	struct virtfs_page *page = kmalloc(sizeof(*page), gfp);
 	int gref;
 
 	if (!page)
 		return NULL;
 	/* The backend may read all of it. */
-	page->va = (void *)get_zeroed_page(VIRTFS_GFP);
+	page->va = (void *)get_zeroed_page(gfp);
 	if (!page->va)
 		goto free;
 	gref = gnttab_grant_foreign_access(dev->xdev->otherend_id,
@@ -95,31 +100,52 @@ void virtfs_pool_put(struct virtfs_pool *pool, struct virtfs_page **pages,
 	wake_up(&pool->returned);
 }
 
-/* Under the pool's lock: whether @count pages can be taken that are kept. */
-static bool virtfs_pool_suffices(const struct virtfs_pool *pool,
-				 unsigned int count)
+/*
+ * Under the pool's lock: how many pages have to be made, so that @count are
+ * free that are kept; or -ENOSPC.
+ */
+static int virtfs_pool_lacks(const struct virtfs_pool *pool,
+			     unsigned int count)
 {
 	unsigned int more = count - min(count, pool->nr_free);
 
-	return pool->kept + more <= VIRTFS_POOL_PAGES;
+	return pool->kept + more <= pool->max_kept ? more : -ENOSPC;
 }
 
 /**
- * virtfs_pool_has_room - whether pages that stay granted are to be had
- * @pool: the pool
- * @count: how many are wanted
+ * virtfs_pool_reserve - have pages ready that stay granted
+ * @dev: the device
+ * @count: how many
  *
- * Return: what was true a moment ago.
+ * Only as long as there is plenty of memory: these do not come back.
+ *
+ * Return: whether they were there a moment ago.
  */
-bool virtfs_pool_has_room(struct virtfs_pool *pool, unsigned int count)
+bool virtfs_pool_reserve(struct virtfs_dev *dev, unsigned int count)
 {
+	struct virtfs_pool *pool = &dev->pool;
+	struct virtfs_page *page;
 	unsigned long flags;
-	bool room;
+	int more;
 
 	spin_lock_irqsave(&pool->lock, flags);
-	room = virtfs_pool_suffices(pool, count);
+	more = virtfs_pool_lacks(pool, count);
+	if (more > 0)
+		pool->kept += more;
 	spin_unlock_irqrestore(&pool->lock, flags);
-	return room;
+
+	for (; more > 0; more--) {
+		page = virtfs_page_new(dev, true, GFP_NOWAIT | __GFP_NOWARN);
+		if (!page)
+			break;
+		virtfs_pool_put(pool, &page, 1);
+	}
+	if (more > 0) {
+		spin_lock_irqsave(&pool->lock, flags);
+		pool->kept -= more;
+		spin_unlock_irqrestore(&pool->lock, flags);
+	}
+	return !more;
 }
 
 /*
@@ -136,7 +162,7 @@ static unsigned int virtfs_pool_take(struct virtfs_pool *pool,
 	unsigned long flags;
 
 	spin_lock_irqsave(&pool->lock, flags);
-	*kept = virtfs_pool_suffices(pool, count);
+	*kept = virtfs_pool_lacks(pool, count) >= 0;
 	if (*kept) {
 		list_for_each_entry_safe(page, next, &pool->free, list) {
 			if (taken == count)
@@ -160,7 +186,7 @@ static bool virtfs_pool_try(struct virtfs_dev *dev, struct virtfs_page **pages,
 	bool kept;
 
 	for (i = virtfs_pool_take(pool, pages, count, &kept); i < count; i++) {
-		pages[i] = virtfs_page_new(dev, kept);
+		pages[i] = virtfs_page_new(dev, kept, VIRTFS_GFP);
 		if (pages[i])
 			continue;
 		if (kept) {

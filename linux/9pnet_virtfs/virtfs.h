@@ -38,8 +38,13 @@
 #define VIRTFS_MAX_QUEUES	4U
 /* Requests in flight in one queue; the 9P servers we know take 128 in all. */
 #define VIRTFS_MAX_TXNS		128U
-/* Pages that a pool keeps. Beyond them they come and go with their request. */
-#define VIRTFS_POOL_PAGES	1024U
+/*
+ * Pages that a pool keeps, at most this part of the memory. Beyond them they
+ * come and go with their request.
+ */
+#define VIRTFS_POOL_SHARE	256UL
+#define VIRTFS_POOL_LEAST	64UL
+#define VIRTFS_POOL_PAGES	1024UL
 /* What one page of descriptors can say, less one page for the header. */
 #define VIRTFS_MAX_MSIZE \
 	((XEN_VIRTFSIF_SEGMENTS_PER_PAGE - 1) * XEN_VIRTFSIF_PAGE_SIZE)
@@ -64,7 +69,8 @@ struct virtfs_pool {
 	spinlock_t lock;	/* of all below */
 	struct list_head free;
 	unsigned int nr_free;
-	unsigned int kept;	/* free or not; at most VIRTFS_POOL_PAGES */
+	unsigned int kept;	/* free or not */
+	unsigned int max_kept;
 	wait_queue_head_t returned;
 };
 
@@ -220,7 +226,7 @@ void virtfs_txn_reap(struct work_struct *work);
 /* pool.c */
 void virtfs_pool_init(struct virtfs_pool *pool);
 void virtfs_pool_fini(struct virtfs_pool *pool);
-bool virtfs_pool_has_room(struct virtfs_pool *pool, unsigned int count);
+bool virtfs_pool_reserve(struct virtfs_dev *dev, unsigned int count);
 int virtfs_pool_get(struct virtfs_txn *txn, struct virtfs_page **pages,
 		    unsigned int count);
 void virtfs_pool_put(struct virtfs_pool *pool, struct virtfs_page **pages,
