@@ -84,10 +84,10 @@ static VPage *page_new(Link *link, const Slot *slot)
 static void virtfs_begin(Link *link)
 {
     Wire *wire = g_malloc0(sizeof(*wire) + link->nr_slots * sizeof(Buffers));
-    bool policy = g_strcmp0(g_getenv("LOOP_GRANTS") ?: "", "");
+    const char *policy = g_getenv("LOOP_GRANTS");
     unsigned i;
 
-    wire->copy_max = policy ? PAGE : UINT32_MAX;
+    wire->copy_max = policy && *policy ? PAGE : UINT32_MAX;
     link->wire_data = wire;
     for (i = 0; i < link->nr_slots; i++) {
         Slot *slot = link->slots + i;
@@ -144,9 +144,11 @@ static void pages_write(Buffers *b, uint32_t at, const uint8_t *from,
     uint32_t part;
 
     for (; len; at += part, from += part, len -= part) {
-        uint8_t *to = page_at(b, at, (part = len, &part));
+        uint8_t *page;
 
-        memcpy(to, from, part);
+        part = len;
+        page = page_at(b, at, &part);
+        memcpy(page, from, part);
     }
 }
 
@@ -156,9 +158,11 @@ static void pages_read(const Buffers *b, uint32_t at, uint8_t *to,
     uint32_t part;
 
     for (; len; at += part, to += part, len -= part) {
-        const uint8_t *from = page_at(b, at, (part = len, &part));
+        const uint8_t *page;
 
-        memcpy(to, from, part);
+        part = len;
+        page = page_at(b, at, &part);
+        memcpy(to, page, part);
     }
 }
 
