@@ -193,8 +193,18 @@ static bool ring_receive(FlexRing *ring)
     return true;
 }
 
+static bool ring_has_request(const FlexRing *ring)
+{
+    uint32_t available;
+
+    return xen_9p_ring_readable(&ring->out, &available) &&
+        available >= MAX(ring->size, sizeof(ring->header));
+}
+
 /*
- * Everything that there is to do on a ring, until the turn is over.
+ * Everything that there is to do on a ring, until the turn is over. What the
+ * frontend sends on being told of the replies, as one on this CPU does at
+ * once, is taken without an event.
  *
  * Returns: true if there may be more to do.
  */
@@ -202,16 +212,20 @@ static bool ring_run(FlexRing *ring)
 {
     Flex *flex = ring->flex;
     bool more = xen_9pfs_turn_over(flex->session);
-    unsigned taken = 0;
+    unsigned taken = 0, before;
 
     flex->current = ring;
     flex_reply_flush(ring);
-    while (!more && !flex_dead(flex) && ring_receive(ring)) {
-        more = ++taken == XEN_9PFS_PASS_REQUESTS ||
-            xen_9pfs_turn_over(flex->session);
-    }
+    do {
+        before = taken;
+        while (!more && !flex_dead(flex) && ring_receive(ring)) {
+            more = ++taken == XEN_9PFS_PASS_REQUESTS ||
+                xen_9pfs_turn_over(flex->session);
+        }
+        ring_finish(ring);
+    } while (!more && taken > before && !flex_dead(flex) &&
+             ring_has_request(ring));
     flex->current = NULL;
-    ring_finish(ring);
     return more;
 }
 
@@ -229,14 +243,6 @@ static bool rings_run(Flex *flex)
 }
 
 /* ---- Passes ---- */
-
-static bool ring_has_request(const FlexRing *ring)
-{
-    uint32_t available;
-
-    return xen_9p_ring_readable(&ring->out, &available) &&
-        available >= MAX(ring->size, sizeof(ring->header));
-}
 
 /*
  * With nothing left to do, wait for the next request where it is known to

@@ -309,11 +309,12 @@ static bool queue_run(VirtfsQueue *queue)
             more = ++taken == XEN_9PFS_PASS_REQUESTS ||
                 xen_9pfs_turn_over(virtfs->session);
         }
+        /* A frontend on this CPU goes on at once, and needs no event then. */
+        queue_notify(queue);
         /* What waits at the head goes on without an event. */
     } while (!more && !virtfs_dead(virtfs) && !queue->head &&
              xen_9p_slots_arm(&queue->slots));
     virtfs->current = NULL;
-    queue_notify(queue);
     return more;
 }
 
