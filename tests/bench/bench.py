@@ -3,8 +3,9 @@
 
 Every backend of a group (rings, CPUs) is up at the same time, and idle while
 another is measured, so that what the machine does meanwhile hits all alike.
-Ratios are to stock in the same round; what is printed is the median of the
-rounds.
+Each round starts them anew, in another order: which memory a process was given
+makes up to a fifth of what it does with large data. Ratios are to stock in the
+same round; what is printed is the median of the rounds.
 """
 
 import argparse
@@ -200,7 +201,7 @@ class Session:
 
 
 class Sessions:
-    """Those of one group; one that fails is started again when needed."""
+    """Those of one round; one that fails is started again when needed."""
 
     def __init__(self, args, group):
         self.args, self.group = args, group
@@ -263,13 +264,13 @@ def run_case(args, group, case, sessions, results):
 def run_group(args, group):
     """All rounds of a group; its rows, where there are any."""
     results = collections.defaultdict(list)
-    sessions = Sessions(args, group)
-    try:
-        for _ in range(args.rounds):
+    for _ in range(args.rounds):
+        sessions = Sessions(args, group)
+        try:
             for case in group.cases:
                 run_case(args, group, case, sessions, results)
-    finally:
-        sessions.close()
+        finally:
+            sessions.close()
     return [median_row(group, case, backend, results[case, backend],
                        results.get((case, 'stock'), []))
             for case in group.cases for backend in BACKENDS + POLICIES
