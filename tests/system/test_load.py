@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What fio, with verification, does to a share. It is dom0's own: a share of
-its /usr is the guest's while it runs, so that it is loaded over the protocol,
-too."""
+"""What programs that were made to break file systems do to a share. They are
+dom0's own: a share of its /usr is the guest's while they run, and so they are
+loaded over the protocol that they test."""
 
 import os
 
@@ -10,6 +10,9 @@ import pytest
 from xenguest import CONNECTED
 
 DEVID = 30
+# What processes of stress-ng do, in a folder each. Not symlink and link: these
+# remove 8,192 names when their time is over, which takes minutes in emulation.
+STRESSORS = ['chmod', 'dentry', 'dir', 'hdd', 'rename', 'seek', 'utime', 'xattr']
 
 pytestmark = pytest.mark.protocols
 
@@ -37,3 +40,15 @@ def test_fio_verify(guest, folder, cache):
         --verify_state_save=0 2>&1''', 400)
     assert said.count('err= 0') == 4 and 'verify:' not in said, said
     assert len(os.listdir(folder)) == 4
+
+
+@pytest.mark.usefixtures('tools')
+def test_stress_ng(place):
+    """Names, attributes and data, changed by all at once for a while."""
+    stressors = ' '.join(f'--{name} 1' for name in STRESSORS)
+    said = place.run('/usr/bin/stress-ng --temp-path . --timeout 15 --verify '
+                     '--dentries 32 --dir-dirs 64 --hdd-bytes 1m --seek-size 1m '
+                     f'{stressors} 2>&1', 240)
+    assert f'passed: {len(STRESSORS)}' in said, said
+    assert 'failed: 0' in said, said
+    assert not os.listdir(place.outside)
