@@ -66,11 +66,14 @@ static unsigned int virtfs_reply_room(const struct p9_req_t *req)
 static int virtfs_request(struct p9_client *client, struct p9_req_t *req)
 {
 	struct virtfs_dev *dev = client->trans;
+	struct virtfs_room room = {
+		.req = req->tc.size,
+		.rsp = virtfs_reply_room(req),
+	};
 	struct virtfs_txn *txn;
 	int err;
 
-	txn = virtfs_txn_new(dev, client, req, req->tc.size,
-			     virtfs_reply_room(req), 0, 0);
+	txn = virtfs_txn_new(client, req, &room);
 	if (IS_ERR(txn))
 		return PTR_ERR(txn);
 	virtfs_txn_write(txn, req->tc.sdata, req->tc.size);
@@ -122,11 +125,15 @@ static struct virtfs_txn *virtfs_zc_copied(struct p9_client *client,
 	unsigned int out_len = zc->out ? zc->len : 0;
 	unsigned int in_len = zc->in ? zc->len : 0;
 	unsigned int size = req->tc.size;
+	struct virtfs_room room = {
+		.req = size + out_len,
+		.rsp = zc->in_hdr_len + in_len,
+		.rsp_head = zc->in_hdr_len,
+	};
 	struct virtfs_txn *txn;
 	int err = 0;
 
-	txn = virtfs_txn_new(client->trans, client, req, size + out_len,
-			     zc->in_hdr_len + in_len, zc->in_hdr_len, 0);
+	txn = virtfs_txn_new(client, req, &room);
 	if (IS_ERR(txn))
 		return txn;
 	txn->rc_len = zc->in_hdr_len;
@@ -148,12 +155,16 @@ static struct virtfs_txn *virtfs_zc_granted(struct p9_client *client,
 {
 	struct virtfs_dev *dev = client->trans;
 	struct iov_iter *iter = zc->in ?: zc->out, part = *iter;
+	struct virtfs_room room = {
+		.req = req->tc.size,
+		.rsp = zc->in_hdr_len,
+	};
 	struct virtfs_txn *txn;
 	int err;
 
 	iov_iter_truncate(&part, zc->len);
-	txn = virtfs_txn_new(dev, client, req, req->tc.size, zc->in_hdr_len, 0,
-			     iov_iter_npages(&part, dev->max_segs));
+	room.data = iov_iter_npages(&part, dev->max_segs);
+	txn = virtfs_txn_new(client, req, &room);
 	if (IS_ERR(txn))
 		return txn;
 	err = virtfs_txn_add_data(txn, iter, zc->len, zc->in);

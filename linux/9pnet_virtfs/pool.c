@@ -126,26 +126,30 @@ bool virtfs_pool_reserve(struct virtfs_dev *dev, unsigned int count)
 	struct virtfs_pool *pool = &dev->pool;
 	struct virtfs_page *page;
 	unsigned long flags;
-	int more;
+	LIST_HEAD(made);
+	int more, nr;
 
 	spin_lock_irqsave(&pool->lock, flags);
 	more = virtfs_pool_lacks(pool, count);
 	if (more > 0)
 		pool->kept += more;
 	spin_unlock_irqrestore(&pool->lock, flags);
+	if (more <= 0)
+		return !more;
 
-	for (; more > 0; more--) {
+	for (nr = 0; nr < more; nr++) {
 		page = virtfs_page_new(dev, true, GFP_NOWAIT | __GFP_NOWARN);
 		if (!page)
 			break;
-		virtfs_pool_put(pool, &page, 1);
+		list_add(&page->list, &made);
 	}
-	if (more > 0) {
-		spin_lock_irqsave(&pool->lock, flags);
-		pool->kept -= more;
-		spin_unlock_irqrestore(&pool->lock, flags);
-	}
-	return !more;
+	spin_lock_irqsave(&pool->lock, flags);
+	list_splice(&made, &pool->free);
+	pool->nr_free += nr;
+	pool->kept -= more - nr;
+	spin_unlock_irqrestore(&pool->lock, flags);
+	wake_up(&pool->returned);
+	return nr == more;
 }
 
 /*

@@ -30,35 +30,31 @@
 
 /**
  * virtfs_txn_new - make a transaction and get its pages of the pool
- * @dev: the device
  * @client: who asks
  * @req: its request
- * @req_len: room for the request, or its header
- * @rsp_len: room for the response, or its header
- * @rsp_head: how much of that lies before data; 0: there are none
- * @max_data: pages of the caller that virtfs_txn_add_data() may add
+ * @room: for what; virtfs_txn_add_data() adds the pages of the caller
  *
  * Return: the transaction, or -ENOMEM, -EIO or -ERESTARTSYS.
  */
-struct virtfs_txn *virtfs_txn_new(struct virtfs_dev *dev,
-				  struct p9_client *client,
-				  struct p9_req_t *req, unsigned int req_len,
-				  unsigned int rsp_len, unsigned int rsp_head,
-				  unsigned int max_data)
+struct virtfs_txn *virtfs_txn_new(struct p9_client *client,
+				  struct p9_req_t *req,
+				  const struct virtfs_room *room)
 {
-	unsigned int rsp_at = ALIGN(req_len, VIRTFS_RSP_ALIGN), nr_buf;
+	unsigned int rsp_at = ALIGN(room->req, VIRTFS_RSP_ALIGN), nr_buf;
+	struct virtfs_dev *dev = client->trans;
 	struct virtfs_txn *txn;
 	int err = -ENOMEM;
 
 	/* Data begin with a page, as they do in a file: copying is faster. */
-	if (offset_in_page(rsp_at) + rsp_len > PAGE_SIZE)
-		rsp_at = PAGE_ALIGN(rsp_at + rsp_head) - rsp_head;
-	nr_buf = PFN_UP(rsp_at + rsp_len);
+	if (offset_in_page(rsp_at) + room->rsp > PAGE_SIZE)
+		rsp_at = PAGE_ALIGN(rsp_at + room->rsp_head) - room->rsp_head;
+	nr_buf = PFN_UP(rsp_at + room->rsp);
 
 	if (!virtfs_enter(dev, client))
 		return ERR_PTR(-EIO);
 	/* One page can be of both, hence 1. */
-	txn = kvzalloc(struct_size(txn, seg, nr_buf + 1 + max_data), GFP_NOFS);
+	txn = kvzalloc(struct_size(txn, seg, nr_buf + 1 + room->data),
+		       GFP_NOFS);
 	if (!txn) {
 		virtfs_leave(dev);
 		return ERR_PTR(err);
@@ -68,14 +64,14 @@ struct virtfs_txn *virtfs_txn_new(struct virtfs_dev *dev,
 	txn->client = client;
 	txn->req = req;
 	txn->rsp_at = rsp_at;
-	txn->rsp_len = rsp_len;
-	txn->rc_len = rsp_len;
-	txn->max_data = max_data;
+	txn->rsp_len = room->rsp;
+	txn->rc_len = room->rsp;
+	txn->max_data = room->data;
 	txn->buf = kvmalloc_array(nr_buf, sizeof(*txn->buf), GFP_NOFS);
-	if (max_data)
-		txn->data = kvmalloc_array(max_data, sizeof(*txn->data),
+	if (room->data)
+		txn->data = kvmalloc_array(room->data, sizeof(*txn->data),
 					   GFP_NOFS);
-	if (!txn->buf || (max_data && !txn->data))
+	if (!txn->buf || (room->data && !txn->data))
 		goto fail;
 	err = virtfs_pool_get(txn, txn->buf, nr_buf);
 	if (err)

@@ -174,6 +174,14 @@ struct virtfs_txn {
 	struct xen_virtfsif_segment seg[];
 };
 
+/* What a transaction has room for. */
+struct virtfs_room {
+	unsigned int req;	/* the request, or its header */
+	unsigned int rsp;	/* the response, or its header */
+	unsigned int rsp_head;	/* how much of that lies before data, if any */
+	unsigned int data;	/* pages of the caller */
+};
+
 /* xenbus.c */
 extern struct xenbus_driver virtfs_driver;
 
@@ -201,11 +209,9 @@ bool virtfs_queue_forget(struct virtfs_queue *queue, struct p9_req_t *req);
 bool virtfs_queue_give_up(struct virtfs_queue *queue, struct virtfs_txn *txn);
 
 /* txn.c */
-struct virtfs_txn *virtfs_txn_new(struct virtfs_dev *dev,
-				  struct p9_client *client,
-				  struct p9_req_t *req, unsigned int req_len,
-				  unsigned int rsp_len, unsigned int rsp_head,
-				  unsigned int max_data);
+struct virtfs_txn *virtfs_txn_new(struct p9_client *client,
+				  struct p9_req_t *req,
+				  const struct virtfs_room *room);
 int virtfs_txn_add_data(struct virtfs_txn *txn, struct iov_iter *iter,
 			unsigned int len, bool in);
 int virtfs_txn_seal(struct virtfs_txn *txn, unsigned int req_len);
