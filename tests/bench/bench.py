@@ -61,6 +61,8 @@ def fewer(case):
 
 ALL_OPS = ([('getattr', 0), ('walk', 0)] + [('read', s) for s in SIZES] +
            [('write', s) for s in SIZES] + [('readdir', 512 * K), ('mix', 0)])
+# Not measured unless asked for.
+MORE_OPS = [('getattr+fsync', 0)]
 DATA_OPS = [(op, size) for op in ('read', 'write') for size in SIZES]
 FEW_OPS = [('getattr', 0), ('read', 4 * K), ('read', 512 * K)]
 QUICK_OPS = [('getattr', 0), ('walk', 0), ('read', 4 * K), ('read', 64 * K),
@@ -100,7 +102,7 @@ def plan_chosen(args, plan):
         ops = []
         for text in args.op.split(','):
             op, _, size = text.partition(':')
-            known = sorted({s for o, s in ALL_OPS if o == op})
+            known = sorted({s for o, s in ALL_OPS + MORE_OPS if o == op})
             if not known:
                 sys.exit(f'bench: no such operation: {op}')
             ops += [(op, parse_size(size))] if size else [
@@ -285,7 +287,7 @@ def parse_args():
     add('--backends', default=','.join(BACKENDS),
         help=f'[%(default)s]; and {", ".join(POLICIES)}')
     add('--op', help='only these: getattr, walk, read, write, readdir, mix; '
-        'with a size, "read:64K"')
+        'with a size, "read:64K"; getattr+fsync: while a slow fsync runs')
     add('--depth', help='requests in flight, over all rings: 1,4,16,64')
     add('--rings', help='1,2,4')
     add('--add', action='store_true', help='keep the results that are there')

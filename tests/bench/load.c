@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "core/fs.h"
 #include "link.h"
 #include "load.h"
 #include "served.h"
@@ -12,6 +13,9 @@
 #define MAX_PARTS 5
 #define FIRST_FID 16
 #define FIDS_A_JOB 2
+/* How long the fsync beside a load takes. */
+#define BESIDE "+fsync"
+#define BESIDE_US 5000
 
 /* Fewer operations of each slot than this are no measurement. */
 #define MIN_ROUNDS 4
@@ -37,6 +41,7 @@ typedef struct Worker {
     Job *job;                   /* the present one */
     uint32_t random;
     uint64_t began_ns;
+    bool beside;                /* no part of what is measured */
 } Worker;
 
 typedef struct Load {
@@ -44,7 +49,8 @@ typedef struct Load {
     Link link;
     Part parts[MAX_PARTS];
     unsigned nr_parts;
-    Worker workers[LOAD_MAX_DEPTH];
+    Worker workers[LOAD_MAX_DEPTH + 1];
+    unsigned nr_workers;
     bool counting, stopping;
     LoadResult *result;
 } Load;
@@ -53,7 +59,7 @@ static Job *choose(Load *load, Worker *worker)
 {
     unsigned i = 0, at;
 
-    if (load->nr_parts == 1) {
+    if (load->nr_parts == 1 || worker->beside) {
         return worker->jobs[0];
     }
     worker->random ^= worker->random << 13;
@@ -82,18 +88,17 @@ static void on_reply(void *opaque, Slot *slot)
     Load *load = opaque;
     LoadResult *result = load->result;
     Worker *worker = &load->workers[slot->tag];
+    bool counting = load->counting && !worker->beside;
     uint64_t now = meter_now();
     const OpMsg *msg;
 
     msg = job_reply(worker->job, slot->rx, slot->rx_len);
-    if (load->counting) {
-        result->messages++;
-    }
+    result->messages += counting;
     if (msg) {
         link_send(&load->link, slot, msg->data, msg->len);
         return;
     }
-    if (load->counting) {
+    if (counting) {
         result->ops++;
         result->bytes += worker->job->bytes;
         histogram_add(&result->latency, now - worker->began_ns);
@@ -121,7 +126,7 @@ static void measure(Load *load, const Target *target, const LoadSpec *spec)
     Meter meter;
     unsigned i;
 
-    for (i = 0; i < spec->depth; i++) {
+    for (i = 0; i < load->nr_workers; i++) {
         begin(load, &load->link.slots[i]);
     }
     run_for(load, ns / 5, 0);
@@ -186,23 +191,56 @@ static void free_jobs(Load *load)
     }
 }
 
-bool load_valid(const P9Client *client, const LoadSpec *spec)
+/* The spec's operation without what is beside it. */
+static char *load_op(const LoadSpec *spec)
 {
-    if (!strcmp(spec->op, "readdir") && !client->dotl) {
-        return false;           /* it is .L's */
+    return g_strndup(spec->op, strcspn(spec->op, "+"));
+}
+
+/* One more slot has an fsync in flight all the time. */
+static void add_fsync(Load *load, Target *target)
+{
+    Worker *worker = &load->workers[load->nr_workers];
+
+    loop_fs_delay(target->f->loop, LOOP_FS_SYNC, BESIDE_US, 0);
+    loop_fs_watch(target->f->loop, target->f->backend_pid);
+    worker->beside = true;
+    worker->jobs[0] = job_new(op_find("fsync"), &load->env, 0,
+                              load->nr_workers, 0,
+                              FIRST_FID - FIDS_A_JOB);
+    load->nr_workers++;
+}
+
+static void remove_fsync(Load *load, Target *target)
+{
+    job_free(load->workers[--load->nr_workers].jobs[0]);
+    loop_fs_delay(target->f->loop, LOOP_FS_SYNC, 0, 0);
+}
+
+bool load_valid(const Target *target, const LoadSpec *spec)
+{
+    g_autofree char *op = load_op(spec);
+    bool beside = !strcmp(spec->op + strlen(op), BESIDE);
+
+    if (spec->op[strlen(op)] && (!beside || !target->f)) {
+        return false;
+    }
+    if ((beside || !strcmp(op, "readdir")) && !target->client->dotl) {
+        return false;           /* they are .L's */
     }
     if (spec->depth < 1 || spec->depth > LOAD_MAX_DEPTH || !spec->ms ||
         spec->size % 8 || spec->size > SERVED_SIZE / spec->depth) {
         return false;
     }
-    return !strcmp(spec->op, "mix") || (op_find(spec->op) &&
-           (spec->size || !strcmp(spec->op, "getattr") ||
-            !strcmp(spec->op, "walk")));
+    return !strcmp(op, "mix") || (op_find(op) &&
+           (spec->size || !strcmp(op, "getattr") || !strcmp(op, "walk")));
 }
 
 void load_run(Target *target, const LoadSpec *spec, LoadResult *result)
 {
     g_autofree Load *load = g_new0(Load, 1);
+    g_autofree char *op = load_op(spec);
+    bool beside = strlen(op) < strlen(spec->op);
 
     memset(result, 0, sizeof(*result));
     load->result = result;
@@ -211,17 +249,24 @@ void load_run(Target *target, const LoadSpec *spec, LoadResult *result)
         .writers = spec->depth,
     };
     result->size = op_size(&load->env, spec->size);
-    if (!strcmp(spec->op, "mix")) {
+    if (!strcmp(op, "mix")) {
         memcpy(load->parts, mix, sizeof(mix));
         load->nr_parts = G_N_ELEMENTS(mix);
         result->size = 0;
     } else {
-        load->parts[0] = (Part) { spec->op, spec->size, 100 };
+        load->parts[0] = (Part) { op, spec->size, 100 };
         load->nr_parts = 1;
     }
     make_jobs(load);
-    link_init(&load->link, target, spec->depth, on_reply, load);
+    load->nr_workers = spec->depth;
+    if (beside) {
+        add_fsync(load, target);
+    }
+    link_init(&load->link, target, load->nr_workers, on_reply, load);
     measure(load, target, spec);
     link_fini(&load->link);
+    if (beside) {
+        remove_fsync(load, target);
+    }
     free_jobs(load);
 }

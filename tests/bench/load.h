@@ -13,7 +13,8 @@
 #define LOAD_MAX_DEPTH 128
 
 typedef struct LoadSpec {
-    const char *op;             /* of op.h, or "mix" */
+    const char *op;             /* of op.h, or "mix"; "+fsync" after it: with
+                                   a slow one in flight that does not count */
     uint32_t size;
     unsigned depth;
     unsigned ms;                /* to measure, after a fifth of it before */
@@ -27,11 +28,12 @@ typedef struct LoadResult {
 } LoadResult;
 
 /*
- * load_valid: whether there is such an operation, in the client's dialect.
+ * load_valid: whether there is such an operation, of this target and in the
+ *     client's dialect.
  * load_run: measure; longer, where operations are. Ends the program when
  *     anything goes wrong.
  */
-bool load_valid(const P9Client *client, const LoadSpec *spec);
+bool load_valid(const Target *target, const LoadSpec *spec);
 void load_run(Target *target, const LoadSpec *spec, LoadResult *result);
 
 #endif

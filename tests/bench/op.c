@@ -186,6 +186,19 @@ static const OpMsg *write_reply(Job *job, const uint8_t *rx, uint32_t len)
     return NULL;
 }
 
+/* --- Have a file on the disk --- */
+
+static void fsync_prepare(Job *job, uint16_t tag)
+{
+    open_fid(job, SERVED_WRITTEN, true);
+    add_msg(job, P9_TFSYNC, tag, "dd", job->fid, 0);
+}
+
+static const OpMsg *fsync_reply(Job *job, const uint8_t *rx, uint32_t len)
+{
+    return NULL;
+}
+
 /* --- List a folder --- */
 
 static void readdir_prepare(Job *job, uint16_t tag)
@@ -235,6 +248,7 @@ static const OpKind kinds[] = {
       read_prepare, file_place, read_reply },
     { "write", { P9_TWRITE + 1, P9_TWRITE + 1 },
       write_prepare, file_place, write_reply },
+    { "fsync", { P9_TFSYNC + 1, 0 }, fsync_prepare, NULL, fsync_reply },
     { "readdir", { P9_TREADDIR + 1, P9_TREADDIR + 1 },
       readdir_prepare, readdir_place, readdir_reply },
 };

@@ -54,7 +54,7 @@ static bool serve_line(Target *target, const char *line)
         g_printerr("bench: what is '%s'?\n", line);
         return false;
     }
-    if (load_valid(target->client, &spec)) {
+    if (load_valid(target, &spec)) {
         load_run(target, &spec, result);
         print_row(target, &spec, result);
     } else {
