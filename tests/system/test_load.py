@@ -34,7 +34,7 @@ def test_fio_verify(guest, folder, cache):
     """Four files are written anywhere and in any size, and read again."""
     guest.mount('none', '/mnt', 524288, f',cache={cache}')
     said = guest.run('''cd /mnt/work && /usr/bin/fio --name=it --directory=. --numjobs=4 \\
-        --thread --size=4m --rw=randwrite --bsrange=512-300k --bs_unaligned=1 \\
+        --thread --size=2m --rw=randwrite --bsrange=512-300k --bs_unaligned=1 \\
         --ioengine=psync --fallocate=none --clocksource=clock_gettime \\
         --verify=crc32c --verify_backlog=16 --verify_fatal=1 \\
         --verify_state_save=0 2>&1''', 400)
