@@ -18,6 +18,7 @@
 
 /* How long a step may take that has been hit. */
 #define STEP_MS 400
+#define SETTLE_US (20 * 1000)
 
 typedef struct Kind {
     const char *name;
@@ -259,6 +260,10 @@ static bool run_round(Attack *a, const Test *test, uint32_t nth,
     if (!prepare(a, test->step->from)) {
         attack_fail(a, "call %u: it does not get ready", nth);
         return false;
+    }
+    if (test->kind->lost && test->step->from == FROM_CONNECTED) {
+        /* A late look at the last change of state is not this step's. */
+        g_usleep(SETTLE_US);
     }
     rule.pid = a->f->backend_pid;
     rule.nth = nth;
