@@ -282,6 +282,11 @@ static void case_readdir(Session *s)
 
     make_entries(s, 0, 2, true);
     open_at(s, 1, "dir", P9_DOTL_RDONLY);
+    /*
+     * In place: QEMU's thread pool may leave a call behind two that are stuck,
+     * since it takes a thread for idle that has been woken for another one.
+     */
+    learn(s, getattr_one, LOOP_FS_STAT);
     learn(s, list_one, LOOP_FS_READDIR);
     make_entries(s, 2, 1000, true);
     watch(s);
