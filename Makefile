@@ -44,7 +44,7 @@ check-loopback: qemu tools $(if $(filter stock,$(BACKEND)),stock) ## the backend
 check-asan: asan tools ## the same with address and undefined-behaviour sanitizers
 	@scripts/check-loopback asan
 
-fuzz: asan ## every fuzzer from its kept corpus (TIME=seconds of each)
+fuzz: asan ## every fuzzer from its kept corpus (TIME=seconds of each, DISPATCH=auto|worker|inline)
 	@tests/fuzz/run $(TIME)
 
 coverage: asan tools ## which lines of the backend suites and fuzzers run

@@ -176,6 +176,16 @@ static void write_options(Device *d, Input *in)
     }
 }
 
+/* Where FUZZ_DISPATCH says so, all calls run that way, whatever the input. */
+static void write_dispatch(Device *d)
+{
+    const char *mode = g_getenv("FUZZ_DISPATCH");
+
+    if (mode) {
+        device_write_back(d, "dispatch", mode);
+    }
+}
+
 void device_add(Device *d, Input *in)
 {
     uint8_t model = input_u8(in);
@@ -197,6 +207,7 @@ void device_add(Device *d, Input *in)
     if (d->type->add) {
         d->type->add(d, in);
     }
+    write_dispatch(d);
 }
 
 /* The backend is closed: at last, it uses none of the guest's pages. */
