@@ -132,6 +132,12 @@ static bool call_may_block(V9fsPDU *pdu, V9fsCall *call, uint32_t *size)
 
 /* ---- Turns ---- */
 
+static int64_t look_at_clock(Xen9pfsSession *session)
+{
+    session->now = get_clock();
+    return session->now;
+}
+
 static void next_turn(void *opaque)
 {
     Xen9pfsSession *session = opaque;
@@ -141,7 +147,7 @@ static void next_turn(void *opaque)
 
 bool xen_9pfs_turn_begin(Xen9pfsSession *session)
 {
-    int64_t now = get_clock();
+    int64_t now = look_at_clock(session);
     int64_t wait = xen_9p_turn_begin(&session->turn, now);
 
     if (wait > 0) {
@@ -152,7 +158,7 @@ bool xen_9pfs_turn_begin(Xen9pfsSession *session)
 
 bool xen_9pfs_turn_over(Xen9pfsSession *session)
 {
-    return get_clock() >= session->turn.end;
+    return session->now >= session->turn.end;
 }
 
 void xen_9pfs_turn_resume(Xen9pfsSession *session)
@@ -168,7 +174,7 @@ void xen_9pfs_turn_resume(Xen9pfsSession *session)
 bool xen_9pfs_turn_end(Xen9pfsSession *session, bool more)
 {
     more |= !qemu_co_queue_empty(&session->paused);
-    xen_9p_turn_end(&session->turn, get_clock(), more);
+    xen_9p_turn_end(&session->turn, look_at_clock(session), more);
     return more;
 }
 
@@ -188,9 +194,11 @@ void xen_9pfs_turn_leave(Xen9pfsSession *session)
  */
 static void call_wait_for_turn(Xen9pfsSession *session, V9fsPDU *pdu)
 {
+    look_at_clock(session);
     if (session->dispatch.mode != XEN_9P_DISPATCH_WORKER &&
         pdu != session->pinned && xen_9pfs_turn_over(session)) {
         qemu_co_queue_wait(&session->paused, NULL);
+        look_at_clock(session);
     }
 }
 
@@ -218,7 +226,7 @@ bool xen_9pfs_call_begin(V9fsPDU *pdu, V9fsCall *call)
         if (call_may_block(pdu, call, &size)) {
             rule = XEN_9P_CALL_MAY_BLOCK;
         }
-        call->begin = get_clock();
+        call->begin = session->now;
     }
     if (pdu == session->pinned) {
         rule = XEN_9P_CALL_PINNED;
@@ -247,11 +255,16 @@ void xen_9pfs_call_end(V9fsPDU *pdu, V9fsCall *call)
         slept = switches_now() > call->switches ? XEN_9P_SLEPT_YES
                                                 : XEN_9P_SLEPT_NO;
     }
+    if (!call->dispatch.here) {
+        look_at_clock(session);
+    } else if (call->measured) {
+        session->now = call->end;
+    }
     if (call->listed) {
         QLIST_REMOVE(call, next);
     }
     if (xen_9p_dispatch_end(&session->dispatch, &call->dispatch, took, slept,
-                            call->dispatch.here ? call->end : get_clock())) {
+                            session->now)) {
         trace_xen_9pfs_dispatch(session->name, pdu->id, took);
     }
 }

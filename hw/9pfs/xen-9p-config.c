@@ -254,7 +254,6 @@ bool xen_9pfs_config_number(XenLegacyDevice *xendev, const char *node,
 {
     g_autofree char *value = xenstore_read_be_str(xendev, node);
 
-    *number = 0;
     return !value || (check_node(xendev->be, node, value, errp) &&
                       qemu_strtoi64(value, NULL, 0, number) == 0);
 }

@@ -71,7 +71,7 @@ int xen_9pfs_config_word(XenLegacyDevice *xendev, const char *node,
  * xen_9pfs_config_number: an optional node of the backend that holds a number
  * @xendev: the device
  * @node: its name, one of xen_9pfs_config_option()
- * @number: set to what it holds, 0 where there is no node
+ * @number: set to what it holds, left as it is where there is no node
  * @errp: set where it holds anything else: names the node
  *
  * Returns: false where it holds anything else.

@@ -56,7 +56,7 @@ void flex_reply_publish(FlexRing *ring)
     if (!flex_dead(ring->flex) &&
         xen_9p_ring_publish(&ring->in, ring->in.position)) {
         ring->notify = true;
-        ring->flex->progress = true;
+        ring->flex->pass.progress = true;
     }
 }
 
@@ -82,7 +82,7 @@ void flex_reply_flush(FlexRing *ring)
     }
     while ((reply = g_queue_peek_head(&ring->waiting)) && reply->len <= room) {
         if (reply->flushes && flex_flush_reply_waits(ring, reply)) {
-            ring->flex->stalled = true;
+            ring->flex->pass.stalled = true;
             break;
         }
         if (reply->flushes) {
@@ -97,7 +97,7 @@ void flex_reply_flush(FlexRing *ring)
         trace_xen_9pfs_ring_full(ring->flex->session->name, ring->index,
                                  reply->len, room);
     }
-    if (ring != ring->flex->current) {
+    if (!flex_in_pass(ring)) {
         flex_reply_publish(ring);
     }
 }
@@ -193,7 +193,7 @@ static void reply_direct_done(FlexRing *ring, uint32_t size)
 {
     ring->direct = NULL;
     ring->in.position += size;
-    if (ring != ring->flex->current) {
+    if (!flex_in_pass(ring)) {
         flex_reply_publish(ring);
     }
 }

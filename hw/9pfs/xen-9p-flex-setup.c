@@ -13,7 +13,6 @@
 #include "qapi/error.h"
 #include "qemu/atomic.h"
 #include "qemu/error-report.h"
-#include "qemu/main-loop.h"
 #include "hw/9pfs/xen-9p-flex.h"
 #include "trace.h"
 
@@ -84,56 +83,18 @@ static int ring_map_all(FlexRing *ring, Error **errp)
     return 0;
 }
 
-static int ring_bind(FlexRing *ring, uint32_t remote_port, Error **errp)
-{
-    int fd;
-
-    ring->evtchn = qemu_xen_evtchn_open();
-    if (!ring->evtchn) {
-        error_setg_errno(errp, errno, "cannot open the event-channel device");
-        return -EIO;
-    }
-    fd = qemu_xen_evtchn_fd(ring->evtchn);
-    qemu_set_cloexec(fd);
-    ring->port = qemu_xen_evtchn_bind_interdomain(ring->evtchn,
-                                                  ring->flex->session->domid,
-                                                  remote_port);
-    if (ring->port < 0) {
-        error_setg(errp, "event-channel-%u: port %" PRIu32
-                   " cannot be bound", ring->index, remote_port);
-        return -EINVAL;
-    }
-    qemu_set_fd_handler(fd, flex_event, NULL, ring);
-    return 0;
-}
-
-static void ring_unbind(FlexRing *ring)
-{
-    if (!ring->evtchn) {
-        return;
-    }
-    qemu_set_fd_handler(qemu_xen_evtchn_fd(ring->evtchn), NULL, NULL, NULL);
-    if (ring->port >= 0) {
-        qemu_xen_evtchn_unbind(ring->evtchn, ring->port);
-    }
-    qemu_xen_evtchn_close(ring->evtchn);
-    ring->evtchn = NULL;
-    ring->port = -1;
-}
-
 void flex_quiesce(Xen9pfsSession *session)
 {
     Flex *flex = session->connection;
 
-    if (!flex || flex->quiesced) {
+    if (!flex || flex->pass.quiesced) {
         return;
     }
-    flex->quiesced = true;
-    qemu_bh_delete(flex->bh);
+    xen_9p_pass_quiesce(&flex->pass);
     for (unsigned i = 0; i < flex->num_rings; i++) {
         FlexRing *ring = &flex->rings[i];
 
-        ring_unbind(ring);
+        xen_9p_channel_unbind(&ring->channel);
         flex_drop_replies(ring);
     }
 }
@@ -161,15 +122,34 @@ void flex_disconnect(Xen9pfsSession *session)
     g_free(flex);
 }
 
+static int ring_connect(FlexRing *ring, const Xen9pfsRingConf *conf,
+                        Error **errp)
+{
+    Flex *flex = ring->flex;
+    g_autofree char *node = g_strdup_printf("event-channel-%u", ring->index);
+    int ret = ring_map_all(ring, errp);
+
+    if (ret == 0) {
+        ret = xen_9p_channel_bind(&ring->channel, flex->session->domid,
+                                  conf->port, flex_event, ring, node, errp);
+    }
+    if (ret == 0) {
+        flex->replies.idle_max += ring->in.size * REPLY_IDLE;
+        trace_xen_9pfs_ring(flex->session->name, ring->index, ring->order,
+                            ring->page_ref, conf->port, ring->channel.port);
+    }
+    return ret;
+}
+
 int flex_connect(Xen9pfsSession *session, const Xen9pfsRingConf *conf,
-                        unsigned num_rings, Error **errp)
+                 unsigned num_rings, Error **errp)
 {
     Flex *flex = g_new0(Flex, 1);
     int ret = 0;
 
     flex->session = session;
     flex->num_rings = num_rings;
-    flex->bh = qemu_bh_new(flex_run, flex);
+    xen_9p_pass_init(&flex->pass, session, &flex_pass_ops, flex, num_rings);
     session->connection = flex;
     session->stats.rings = num_rings;
     xen_9p_reply_pool_init(&flex->replies, 0);
@@ -178,7 +158,7 @@ int flex_connect(Xen9pfsSession *session, const Xen9pfsRingConf *conf,
 
         ring->flex = flex;
         ring->index = i;
-        ring->port = -1;
+        xen_9p_channel_init(&ring->channel);
         ring->page_ref = conf[i].ref[0];
         QTAILQ_INIT(&ring->held);
         g_queue_init(&ring->waiting);
@@ -190,17 +170,7 @@ int flex_connect(Xen9pfsSession *session, const Xen9pfsRingConf *conf,
         ret = -EIO;
     }
     for (unsigned i = 0; i < num_rings && ret == 0; i++) {
-        FlexRing *ring = &flex->rings[i];
-
-        ret = ring_map_all(ring, errp);
-        if (ret == 0) {
-            ret = ring_bind(ring, conf[i].port, errp);
-        }
-        if (ret == 0) {
-            flex->replies.idle_max += ring->in.size * REPLY_IDLE;
-            trace_xen_9pfs_ring(session->name, i, ring->order, ring->page_ref,
-                                conf[i].port, ring->port);
-        }
+        ret = ring_connect(&flex->rings[i], &conf[i], errp);
     }
     if (ret < 0) {
         flex_quiesce(session);
@@ -208,6 +178,6 @@ int flex_connect(Xen9pfsSession *session, const Xen9pfsRingConf *conf,
         return ret;
     }
     /* A frontend may have been early. */
-    qemu_bh_schedule(flex->bh);
+    xen_9p_pass_schedule(&flex->pass);
     return 0;
 }

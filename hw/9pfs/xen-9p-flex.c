@@ -14,8 +14,6 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qemu/bswap.h"
-#include "qemu/main-loop.h"
-#include "qemu/timer.h"
 #include "hw/9pfs/xen-9p-compat.h"
 #include "hw/9pfs/xen-9p-flex.h"
 #include "trace.h"
@@ -47,7 +45,7 @@ static void ring_notify(FlexRing *ring)
 {
     if (ring->notify && !flex_dead(ring->flex)) {
         ring->notify = false;
-        qemu_xen_evtchn_notify(ring->evtchn, ring->port);
+        xen_9p_channel_notify(&ring->channel);
     }
 }
 
@@ -132,14 +130,6 @@ static uint32_t request_load(FlexRequest *req, FlexRing *ring)
     return copied;
 }
 
-/* There is a request, but nothing to take it with: go on when that changes. */
-static bool ring_stall(FlexRing *ring, const char *what)
-{
-    trace_xen_9pfs_stall(ring->flex->session->name, ring->index, what);
-    ring->flex->stalled = true;
-    return false;
-}
-
 /*
  * Take one request and hand it to the server, which may have answered it by
  * the time that this returns.
@@ -163,17 +153,19 @@ static bool ring_receive(FlexRing *ring)
         return false;
     }
     if (ring->header.id == P9_TFLUSH && flex_flush_waits(ring)) {
-        return ring_stall(ring, "requests of other rings");
+        return xen_9p_pass_stall(&flex->pass, ring->index,
+                                 "requests of other rings");
     }
     pdu = pdu_alloc(s);
     if (!pdu) {
-        return ring_stall(ring, "a free PDU");
+        return xen_9p_pass_stall(&flex->pass, ring->index, "a free PDU");
     }
     req = &flex->requests[pdu->idx];
     copied = request_load(req, ring);
     if (!flex_reply_begin(ring, req, pdu, copied)) {
         pdu_free(pdu);
-        return ring_stall(ring, "its replies to be read");
+        return xen_9p_pass_stall(&flex->pass, ring->index,
+                                 "its replies to be read");
     }
     if (req->held) {
         QTAILQ_INSERT_TAIL(&ring->held, req, next);
@@ -181,10 +173,7 @@ static bool ring_receive(FlexRing *ring)
     header = ring->header;
     ring->out.position += ring->size;
     ring->size = 0;
-    flex->in_flight++;
-    flex->progress = true;
-    flex->session->stats.requests++;
-    flex->session->stats.bytes_received += le32_to_cpu(header.size_le);
+    xen_9p_pass_taken(&flex->pass, le32_to_cpu(header.size_le));
     trace_xen_9pfs_request(flex->session->name, ring->index,
                            le16_to_cpu(header.tag_le), header.id,
                            le32_to_cpu(header.size_le));
@@ -201,168 +190,58 @@ static bool ring_has_request(const FlexRing *ring)
         available >= MAX(ring->size, sizeof(ring->header));
 }
 
-/*
- * Everything that there is to do on a ring, until the turn is over. What the
- * frontend sends on being told of the replies, as one on this CPU does at
- * once, is taken without an event.
- *
- * Returns: true if there may be more to do.
- */
-static bool ring_run(FlexRing *ring)
-{
-    Flex *flex = ring->flex;
-    bool more = xen_9pfs_turn_over(flex->session);
-    unsigned taken = 0, before;
-
-    flex->current = ring;
-    flex_reply_flush(ring);
-    do {
-        before = taken;
-        while (!more && !flex_dead(flex) && ring_receive(ring)) {
-            more = ++taken == XEN_9PFS_PASS_REQUESTS ||
-                xen_9pfs_turn_over(flex->session);
-        }
-        ring_finish(ring);
-    } while (!more && taken > before && !flex_dead(flex) &&
-             ring_has_request(ring));
-    flex->current = NULL;
-    return more;
-}
-
-static bool rings_run(Flex *flex)
-{
-    bool more = false;
-
-    for (unsigned i = 0; i < flex->num_rings; i++) {
-        unsigned n = (flex->first + i) % flex->num_rings;
-
-        more |= ring_run(&flex->rings[n]);
-    }
-    flex->first = (flex->first + 1) % flex->num_rings;
-    return more;
-}
-
 /* ---- Passes ---- */
 
-/*
- * With nothing left to do, wait for the next request where it is known to
- * come soon. One of a ring that is not masked comes with an event anyway.
- *
- * Returns: true if there is one.
- */
-static bool flex_stay(Flex *flex)
+static bool flex_pass_receive(void *connection, unsigned ring)
 {
-    bool caught = false;
-    int64_t until;
+    Flex *flex = connection;
 
-    if (flex->session->poll.max == 0) {
-        return false;
-    }
-    flex->idle = get_clock();
-    until = MIN(flex->idle + flex->session->poll.ns, flex->session->turn.end);
-    if (flex->in_flight || flex->stalled || flex->idle >= until) {
-        return false;
-    }
-    while (!caught && !flex_dead(flex) && get_clock() < until) {
-        for (unsigned i = 0; i < flex->num_rings; i++) {
-            const FlexRing *ring = &flex->rings[i];
-
-            caught |= ring->masked && ring_has_request(ring);
-        }
-    }
-    xen_9p_poll_stayed(&flex->session->poll, caught);
-    return caught;
+    return ring_receive(&flex->rings[ring]);
 }
 
-/*
- * Last: until here the frontend's notifications cost it little and us
- * nothing. Those that came meanwhile are delivered now.
- */
-static void flex_rest(Flex *flex)
+static void flex_pass_finish(void *connection, unsigned ring)
 {
-    for (unsigned i = 0; i < flex->num_rings && !flex_dead(flex); i++) {
-        FlexRing *ring = &flex->rings[i];
+    Flex *flex = connection;
 
-        if (ring->masked) {
-            ring->masked = false;
-            qemu_xen_evtchn_unmask(ring->evtchn, ring->port);
-        }
-    }
+    ring_finish(&flex->rings[ring]);
 }
 
-/* qemu_bh_schedule() makes a system call even if it is scheduled already. */
-static void flex_schedule(Flex *flex)
+static bool flex_pass_waiting(void *connection, unsigned ring)
 {
-    if (!flex->scheduled) {
-        flex->scheduled = true;
-        qemu_bh_schedule(flex->bh);
-    }
+    Flex *flex = connection;
+
+    return ring_has_request(&flex->rings[ring]);
 }
 
-/* A pass over one ring, if there is more to do then over all of them. */
-static void flex_pass(Flex *flex, FlexRing *ring)
+static bool flex_pass_rest(void *connection, unsigned ring)
 {
-    bool more;
+    Flex *flex = connection;
 
-    if (!xen_9pfs_turn_begin(flex->session)) {
-        flex->scheduled = true;
-        return;
-    }
-    if (!ring) {
-        xen_9pfs_turn_resume(flex->session);
-    }
-    more = ring ? ring_run(ring) : rings_run(flex);
-    while (!more && flex_stay(flex)) {
-        more = rings_run(flex);
-    }
-    more = xen_9pfs_turn_end(flex->session, more);
-    /* One ring may have waited for what another one has just done. */
-    if (more || (flex->stalled && (ring || flex->progress))) {
-        flex_schedule(flex);
-    } else {
-        flex_rest(flex);
-    }
+    /* What the frontend has notified meanwhile is delivered now. */
+    xen_9p_channel_rest(&flex->rings[ring].channel);
+    return false;
 }
 
-void flex_run(void *opaque)
+const Xen9pPassOps flex_pass_ops = {
+    .receive = flex_pass_receive,
+    .finish = flex_pass_finish,
+    .waiting = flex_pass_waiting,
+    .rest = flex_pass_rest,
+};
+
+static void flex_run(void *opaque)
 {
     Flex *flex = opaque;
 
-    flex->scheduled = false;
-    flex->stalled = false;
-    flex->progress = false;
-    flex_pass(flex, NULL);
+    xen_9p_pass_run(&flex->pass);
 }
 
 void flex_event(void *opaque)
 {
     FlexRing *ring = opaque;
-    Flex *flex = ring->flex;
 
-    if (qemu_xen_evtchn_pending(ring->evtchn) != ring->port) {
-        return;
-    }
-    ring->masked = true;
-    if (flex->scheduled) {
-        return;
-    }
-    if (flex->idle) {
-        xen_9p_poll_slept(&flex->session->poll, get_clock() - flex->idle);
-    }
-    flex_pass(flex, ring);
-}
-
-/*
- * A reply is ready, outside of the ring's own ring_run(). Those that become
- * ready together are told to the frontend together, by a bottom half; one
- * that is alone does not wait for it.
- */
-static void flex_answer(Flex *flex, FlexRing *ring)
-{
-    if (flex->in_flight || flex->stalled || flex->current) {
-        flex_schedule(flex);
-    } else {
-        ring_finish(ring);
+    if (xen_9p_channel_take(&ring->channel)) {
+        xen_9p_pass_event(&ring->flex->pass, ring->index);
     }
 }
 
@@ -415,15 +294,10 @@ static void flex_push_and_notify(V9fsPDU *pdu)
         QTAILQ_REMOVE(&ring->held, req, next);
         req->held = false;
     }
-    flex->in_flight--;
     trace_xen_9pfs_reply(flex->session->name, ring->index, pdu->tag, pdu->id,
                          pdu->size);
     flex_reply_end(req, pdu);
-    if (flex->quiesced) {
-        xen_9pfs_session_drained(flex->session);
-    } else if (flex->current != ring && !flex->session->resuming) {
-        flex_answer(flex, ring);
-    }
+    xen_9p_pass_ended(&flex->pass, ring->index);
 }
 
 #if XEN_9PFS_HAVE_LIMITS

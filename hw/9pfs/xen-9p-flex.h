@@ -14,7 +14,9 @@
 
 #include "qemu/queue.h"
 #include "qemu/units.h"
+#include "hw/9pfs/xen-9p-channel.h"
 #include "hw/9pfs/xen-9p-message.h"
+#include "hw/9pfs/xen-9p-pass.h"
 #include "hw/9pfs/xen-9p-reply.h"
 #include "hw/9pfs/xen-9p-ring.h"
 #include "hw/9pfs/xen-9pfs.h"
@@ -56,9 +58,7 @@ struct FlexRing {
     unsigned index;
 
     /* Connection */
-    xenevtchn_handle *evtchn;
-    int port;                   /* ours, -1: not bound */
-    bool masked;                /* the port, until there is nothing to do */
+    Xen9pChannel channel;
     uint32_t page_ref;
     Xen9pRingPage *page;
     uint32_t order;
@@ -86,29 +86,16 @@ struct FlexRing {
 struct Flex {
     Xen9pfsSession *session;
     xengnttab_handle *gnttab;
-    QEMUBH *bh;                 /* runs all rings */
-    unsigned in_flight;
+    Xen9pPass pass;
     uint64_t replied;           /* the next reply's serial number */
-    FlexRing *current;          /* its replies are published later */
-    bool scheduled;             /* flex_run() is to run */
-    bool stalled;               /* something waits for another request's end */
-    bool progress;              /* since flex_run() began */
-    bool quiesced;
     Xen9pReplyPool replies;
-    int64_t idle;               /* when there was nothing left, 0: never yet */
-    unsigned first;             /* ring to begin with: each gets its turn */
     unsigned num_rings;
     FlexRing rings[XEN_9PFS_MAX_RINGS];
     FlexRequest requests[MAX_REQ];
 };
 
-/**
- * flex_run: do all that there is to do on all rings
- * @opaque: the Flex
- *
- * A bottom half, for when requests finished or a pass was not enough.
- */
-void flex_run(void *opaque);
+/* What a pass does for a ring. */
+extern const Xen9pPassOps flex_pass_ops;
 
 /**
  * flex_event: the frontend has produced requests or consumed replies
@@ -121,7 +108,7 @@ void flex_event(void *opaque);
 /* Nothing is to be done any more but to end what is in flight. */
 static inline bool flex_dead(const Flex *flex)
 {
-    return flex->quiesced || flex->session->failure;
+    return xen_9p_pass_dead(&flex->pass);
 }
 
 /**
@@ -163,10 +150,16 @@ void flex_reply_end(FlexRequest *req, V9fsPDU *pdu);
  * flex_reply_flush: put the replies that wait into the ring
  * @ring: the ring; as many as it has room for
  *
- * The frontend sees them at once, or, where it is flex->current, all that a
- * pass puts there at its end.
+ * The frontend sees them at once, or, in a pass over the ring, when that
+ * publishes them.
  */
 void flex_reply_flush(FlexRing *ring);
+
+/* Whether a pass over the ring will publish its replies, and tell of them. */
+static inline bool flex_in_pass(const FlexRing *ring)
+{
+    return ring->flex->pass.current == (int)ring->index;
+}
 
 /**
  * flex_reply_publish: let the frontend see the replies that are in the ring

@@ -16,18 +16,22 @@
 #ifndef HW_9PFS_XEN_9P_POLL_H
 #define HW_9PFS_XEN_9P_POLL_H
 
-/* The shortest time that is worth it, in nanoseconds. */
-#define XEN_9P_POLL_MIN     2000
+/* The longest time where none is configured, in nanoseconds. */
+#define XEN_9P_POLL_DEFAULT     100000
+/* The shortest time that is worth it. */
+#define XEN_9P_POLL_MIN         2000
 /* So many stays in vain in a row: the guest needs our CPU to send anything. */
-#define XEN_9P_POLL_VAIN    4
-/* For so many sleeps there are no stays after that. */
-#define XEN_9P_POLL_REST    256
+#define XEN_9P_POLL_VAIN        4
+/* For so many sleeps there are no stays after that; twice as many each time. */
+#define XEN_9P_POLL_REST        256
+#define XEN_9P_POLL_REST_MAX    16384
 
 typedef struct Xen9pPoll {
     int64_t max;                /* as configured; 0: never stay */
     int64_t ns;                 /* for how long to stay now */
     unsigned vain;
-    unsigned rest;
+    unsigned rest;              /* sleeps until the next stay */
+    unsigned pause;             /* what that was in the beginning */
 } Xen9pPoll;
 
 /**

@@ -24,6 +24,7 @@ static bool session_configure(Xen9pfsSession *session, XenLegacyDevice *xendev,
     int mode = xen_9pfs_config_word(xendev, "dispatch", XEN_9P_DISPATCH_MODES,
                                     errp);
 
+    session->poll.max = XEN_9P_POLL_DEFAULT;
     if (mode < 0 || !xen_9pfs_config_number(xendev, "poll-max-ns",
                                             &session->poll.max, errp)) {
         return false;

@@ -44,26 +44,27 @@ static bool is_content(const Xen9pTurn *other, const Xen9pTurn *turn,
 
 int64_t xen_9p_turn_begin(Xen9pTurn *turn, int64_t now)
 {
-    int64_t longest = 0, wait = 0;
+    int64_t total = 0, wait = 0;
     unsigned num = 0;
 
     for (unsigned i = 0; i < turns->len; i++) {
         const Xen9pTurn *other = g_ptr_array_index(turns, i);
 
         if (is_content(other, turn, now)) {
-            longest = MAX(longest, other->used);
+            total += MIN(other->used, XEN_9P_TURN_MAX);
             num++;
         }
     }
-    if (turn->debt > 0) {
-        wait = turn->ended + turn->debt * XEN_9P_TURN_WAIT * num - now;
+    if (turn->more) {
+        wait = turn->ended - now +
+            MAX(total, turn->debt * XEN_9P_TURN_WAIT * num);
     }
     if (wait > 0) {
         return wait;
     }
     turn->debt = 0;
     turn->begun = now;
-    turn->end = now + (num ? CLAMP(longest, XEN_9P_TURN_MIN, XEN_9P_TURN_MAX)
+    turn->end = now + (num ? MAX(total / num, XEN_9P_TURN_MIN)
                            : XEN_9P_TURN_MAX);
     return 0;
 }
@@ -75,4 +76,17 @@ void xen_9p_turn_end(Xen9pTurn *turn, int64_t now, bool more)
     turn->ended = now;
     turn->more = more;
     turn->end = INT64_MAX;
+}
+
+bool xen_9p_turn_alone(const Xen9pTurn *turn, int64_t now)
+{
+    for (unsigned i = 0; i < turns->len; i++) {
+        const Xen9pTurn *other = g_ptr_array_index(turns, i);
+
+        if (other != turn &&
+            (other->more || now - other->ended < XEN_9P_TURN_RECENT)) {
+            return false;
+        }
+    }
+    return true;
 }

@@ -2,10 +2,10 @@
  * Xen 9P backend: devices of one QEMU take turns
  *
  * A device whose guest has always more to do must not take the main loop from
- * those that have little. While there are such, its turns are no longer than
- * those of the busiest of them; where one has become longer, because one call
- * of the file system took so long, it waits for its next one, the longer the
- * more they are.
+ * those that have little. While there are such, its turns are as long as
+ * theirs, and between two of them there is time for one of each of them; where
+ * one has become longer, because one call of the file system took so long, it
+ * waits the longer for the next.
  *
  * Pure: no device, no clock of its own. Only for the main loop's thread.
  *
@@ -71,5 +71,15 @@ int64_t xen_9p_turn_begin(Xen9pTurn *turn, int64_t now);
  * @more: whether there is more to do already
  */
 void xen_9p_turn_end(Xen9pTurn *turn, int64_t now, bool more);
+
+/**
+ * xen_9p_turn_alone: whether nobody waits for the end of a device's turn
+ * @turn: the device's
+ * @now: as for xen_9p_turn_begin()
+ *
+ * Returns: false where another device had a turn not long ago, or has more to
+ * do.
+ */
+bool xen_9p_turn_alone(const Xen9pTurn *turn, int64_t now);
 
 #endif

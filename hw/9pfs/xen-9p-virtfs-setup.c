@@ -12,7 +12,6 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qemu/error-report.h"
-#include "qemu/main-loop.h"
 #include "hw/9pfs/xen-9p-virtfs.h"
 #include "trace.h"
 
@@ -57,42 +56,6 @@ static void queue_unmap(VirtfsQueue *queue)
     xen_9p_slots_fini(&queue->slots);
 }
 
-static int queue_bind(VirtfsQueue *queue, uint32_t remote_port, Error **errp)
-{
-    int fd;
-
-    queue->evtchn = qemu_xen_evtchn_open();
-    if (!queue->evtchn) {
-        error_setg_errno(errp, errno, "cannot open the event-channel device");
-        return -EIO;
-    }
-    fd = qemu_xen_evtchn_fd(queue->evtchn);
-    qemu_set_cloexec(fd);
-    queue->port = qemu_xen_evtchn_bind_interdomain(queue->evtchn,
-        queue->virtfs->session->domid, remote_port);
-    if (queue->port < 0) {
-        error_setg(errp, "queue %u: event-channel %" PRIu32
-                   " cannot be bound", queue->index, remote_port);
-        return -EINVAL;
-    }
-    qemu_set_fd_handler(fd, virtfs_event, NULL, queue);
-    return 0;
-}
-
-static void queue_unbind(VirtfsQueue *queue)
-{
-    if (!queue->evtchn) {
-        return;
-    }
-    qemu_set_fd_handler(qemu_xen_evtchn_fd(queue->evtchn), NULL, NULL, NULL);
-    if (queue->port >= 0) {
-        qemu_xen_evtchn_unbind(queue->evtchn, queue->port);
-    }
-    qemu_xen_evtchn_close(queue->evtchn);
-    queue->evtchn = NULL;
-    queue->port = -1;
-}
-
 static void request_drop(VirtfsRequest *req)
 {
     virtfs_request_unload(req);
@@ -104,16 +67,15 @@ void virtfs_quiesce(Xen9pfsSession *session)
     Virtfs *virtfs = session->connection;
     VirtfsRequest *req;
 
-    if (!virtfs || virtfs->quiesced) {
+    if (!virtfs || virtfs->pass.quiesced) {
         return;
     }
-    virtfs->quiesced = true;
-    qemu_bh_delete(virtfs->bh);
+    xen_9p_pass_quiesce(&virtfs->pass);
     timer_free(virtfs->retry);
     for (unsigned i = 0; i < virtfs->num_queues; i++) {
         VirtfsQueue *queue = &virtfs->queues[i];
 
-        queue_unbind(queue);
+        xen_9p_channel_unbind(&queue->channel);
         if (queue->head) {
             request_drop(queue->head);
             queue->head = NULL;
@@ -144,15 +106,19 @@ void virtfs_disconnect(Xen9pfsSession *session)
 static int queue_connect(VirtfsQueue *queue, const Xen9pfsRingConf *conf,
                          Error **errp)
 {
+    g_autofree char *node = g_strdup_printf("queue %u: event-channel",
+                                            queue->index);
     int ret = queue_map(queue, conf, errp);
 
     if (ret == 0) {
-        ret = queue_bind(queue, conf->port, errp);
+        ret = xen_9p_channel_bind(&queue->channel,
+                                  queue->virtfs->session->domid, conf->port,
+                                  virtfs_event, queue, node, errp);
     }
     if (ret == 0) {
         trace_xen_9pfs_ring(queue->virtfs->session->name, queue->index,
                             ctz32(queue->num_pages), queue->ref[0],
-                            conf->port, queue->port);
+                            conf->port, queue->channel.port);
     }
     return ret;
 }
@@ -165,14 +131,15 @@ int virtfs_connect(Xen9pfsSession *session, const Xen9pfsRingConf *conf,
 
     virtfs->session = session;
     virtfs->num_queues = num_queues;
-    virtfs->bh = qemu_bh_new(virtfs_run, virtfs);
+    xen_9p_pass_init(&virtfs->pass, session, &virtfs_pass_ops, virtfs,
+                     num_queues);
     virtfs->retry = timer_new_ms(QEMU_CLOCK_REALTIME, virtfs_run, virtfs);
     QTAILQ_INIT(&virtfs->late);
     QTAILQ_INIT(&virtfs->unused);
     for (unsigned i = 0; i < num_queues; i++) {
         virtfs->queues[i].virtfs = virtfs;
         virtfs->queues[i].index = i;
-        virtfs->queues[i].port = -1;
+        xen_9p_channel_init(&virtfs->queues[i].channel);
     }
     session->connection = virtfs;
     session->stats.rings = num_queues;
@@ -192,6 +159,6 @@ int virtfs_connect(Xen9pfsSession *session, const Xen9pfsRingConf *conf,
         return ret;
     }
     /* A frontend may have been early. */
-    qemu_bh_schedule(virtfs->bh);
+    xen_9p_pass_schedule(&virtfs->pass);
     return 0;
 }

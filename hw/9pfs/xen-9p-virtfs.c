@@ -14,7 +14,6 @@
 #include "qapi/error.h"
 #include "qemu/bswap.h"
 #include "qemu/iov.h"
-#include "qemu/main-loop.h"
 #include "qemu/timer.h"
 #include "hw/9pfs/xen-9p-compat.h"
 #include "hw/9pfs/xen-9p-virtfs.h"
@@ -32,7 +31,7 @@ static VirtfsRequest *request_of(V9fsPDU *pdu)
 
 static bool virtfs_dead(const Virtfs *virtfs)
 {
-    return virtfs->quiesced || virtfs->session->failure;
+    return xen_9p_pass_dead(&virtfs->pass);
 }
 
 static void queue_fail(VirtfsQueue *queue, const char *why)
@@ -75,7 +74,7 @@ static void queue_notify(VirtfsQueue *queue)
 {
     if (queue->notify && !virtfs_dead(queue->virtfs)) {
         queue->notify = false;
-        qemu_xen_evtchn_notify(queue->evtchn, queue->port);
+        xen_9p_channel_notify(&queue->channel);
     }
 }
 
@@ -94,7 +93,7 @@ static void request_respond(VirtfsRequest *req, int16_t status)
     if (xen_9p_slots_publish(&queue->slots)) {
         queue->notify = true;
     }
-    queue->virtfs->progress = true;
+    queue->virtfs->pass.progress = true;
     virtfs_request_free(req);
 }
 
@@ -112,8 +111,9 @@ static bool request_answer(VirtfsRequest *req)
 }
 
 /* Replies that could not be copied to the guest, in their order. */
-static void virtfs_answer_late(Virtfs *virtfs)
+static void virtfs_answer_late(void *connection)
 {
+    Virtfs *virtfs = connection;
     VirtfsRequest *req;
 
     while (!virtfs_dead(virtfs) && (req = QTAILQ_FIRST(&virtfs->late))) {
@@ -126,14 +126,6 @@ static void virtfs_answer_late(Virtfs *virtfs)
 }
 
 /* ---- Requests ---- */
-
-/* There is a request that cannot go on: try again when that changes. */
-static bool queue_stall(VirtfsQueue *queue, const char *what)
-{
-    trace_xen_9pfs_stall(queue->virtfs->session->name, queue->index, what);
-    queue->virtfs->stalled = true;
-    return false;
-}
 
 /* The next transaction in the ring, or NULL. */
 static VirtfsRequest *queue_take(VirtfsQueue *queue)
@@ -211,10 +203,7 @@ static int queue_submit(VirtfsQueue *queue, VirtfsRequest *req)
     queue->head = NULL;
     req->deadline = 0;
     virtfs->by_pdu[pdu->idx] = req;
-    virtfs->in_flight++;
-    virtfs->progress = true;
-    virtfs->session->stats.requests++;
-    virtfs->session->stats.bytes_received += req->size;
+    xen_9p_pass_taken(&virtfs->pass, req->size);
     trace_xen_9pfs_request(virtfs->session->name, queue->index,
                            le16_to_cpu(header.tag_le), header.id, req->size);
     /* It may have been answered, and @req be gone, when this returns. */
@@ -257,6 +246,7 @@ static void queue_refuse(VirtfsQueue *queue, int16_t status)
  */
 static bool queue_receive(VirtfsQueue *queue)
 {
+    Xen9pPass *pass = &queue->virtfs->pass;
     const char *why = NULL;
 
     if (!queue->head) {
@@ -284,96 +274,75 @@ static bool queue_receive(VirtfsQueue *queue)
         queue_refuse(queue, XEN_VIRTFSIF_RSP_BAD_GRANT);
         return true;
     case -EBUSY:
-        return queue_stall(queue, "requests of other queues");
+        return xen_9p_pass_stall(pass, queue->index,
+                                 "requests of other queues");
     case -ENOBUFS:
-        return queue_stall(queue, "memory");
+        return xen_9p_pass_stall(pass, queue->index, "memory");
     default:
-        return queue_stall(queue, "a free PDU");
+        return xen_9p_pass_stall(pass, queue->index, "a free PDU");
     }
 }
 
-/*
- * Everything that there is to do on a queue, until the turn is over.
- *
- * Returns: true if there may be more to do.
- */
-static bool queue_run(VirtfsQueue *queue)
-{
-    Virtfs *virtfs = queue->virtfs;
-    bool more = xen_9pfs_turn_over(virtfs->session);
-    unsigned taken = 0;
+/* ---- Passes ---- */
 
-    virtfs->current = queue;
-    do {
-        while (!more && !virtfs_dead(virtfs) && queue_receive(queue)) {
-            more = ++taken == XEN_9PFS_PASS_REQUESTS ||
-                xen_9pfs_turn_over(virtfs->session);
-        }
-        /* A frontend on this CPU goes on at once, and needs no event then. */
-        queue_notify(queue);
-        /* What waits at the head goes on without an event. */
-    } while (!more && !virtfs_dead(virtfs) && !queue->head &&
-             xen_9p_slots_arm(&queue->slots));
-    virtfs->current = NULL;
-    return more;
+static bool virtfs_pass_receive(void *connection, unsigned queue)
+{
+    Virtfs *virtfs = connection;
+
+    virtfs->queues[queue].armed = false;
+    return queue_receive(&virtfs->queues[queue]);
 }
 
-/* qemu_bh_schedule() makes a system call even if it is scheduled already. */
-static void virtfs_schedule(Virtfs *virtfs)
+static void virtfs_pass_finish(void *connection, unsigned queue)
 {
-    if (!virtfs->scheduled) {
-        virtfs->scheduled = true;
-        qemu_bh_schedule(virtfs->bh);
+    Virtfs *virtfs = connection;
+
+    queue_notify(&virtfs->queues[queue]);
+}
+
+/* What waits at the head goes on without an event. */
+static bool virtfs_pass_waiting(void *connection, unsigned queue)
+{
+    Virtfs *virtfs = connection;
+    VirtfsQueue *q = &virtfs->queues[queue];
+
+    return !q->head && xen_9p_slots_pending(&q->slots) != q->slots.next;
+}
+
+static bool virtfs_pass_rest(void *connection, unsigned queue)
+{
+    Virtfs *virtfs = connection;
+    VirtfsQueue *q = &virtfs->queues[queue];
+
+    xen_9p_channel_rest(&q->channel);
+    if (q->armed || q->head) {
+        return false;
     }
+    q->armed = true;
+    return xen_9p_slots_arm(&q->slots);
 }
+
+const Xen9pPassOps virtfs_pass_ops = {
+    .resume = virtfs_answer_late,
+    .receive = virtfs_pass_receive,
+    .finish = virtfs_pass_finish,
+    .waiting = virtfs_pass_waiting,
+    .rest = virtfs_pass_rest,
+};
 
 void virtfs_run(void *opaque)
 {
     Virtfs *virtfs = opaque;
-    bool more = false;
 
-    virtfs->scheduled = !xen_9pfs_turn_begin(virtfs->session);
-    if (virtfs->scheduled) {
-        return;
-    }
-    virtfs->stalled = false;
-    virtfs->progress = false;
-    xen_9pfs_turn_resume(virtfs->session);
-    virtfs_answer_late(virtfs);
-    for (unsigned i = 0; i < virtfs->num_queues; i++) {
-        unsigned n = (virtfs->first + i) % virtfs->num_queues;
-
-        more |= queue_run(&virtfs->queues[n]);
-    }
-    virtfs->first = (virtfs->first + 1) % virtfs->num_queues;
-    more = xen_9pfs_turn_end(virtfs->session, more);
-    /* One queue may have waited for what another one has just done. */
-    if (more || (virtfs->stalled && virtfs->progress)) {
-        virtfs_schedule(virtfs);
-    }
+    xen_9p_pass_run(&virtfs->pass);
 }
 
 void virtfs_event(void *opaque)
 {
     VirtfsQueue *queue = opaque;
-    Virtfs *virtfs = queue->virtfs;
-    int port = qemu_xen_evtchn_pending(queue->evtchn);
-    bool more;
 
-    if (port != queue->port) {
-        return;
-    }
-    /* Unmask first: what comes from here on notifies again. */
-    qemu_xen_evtchn_unmask(queue->evtchn, port);
-    if (!virtfs->scheduled) {
-        virtfs->scheduled = !xen_9pfs_turn_begin(virtfs->session);
-    }
-    if (virtfs->scheduled) {
-        return;
-    }
-    more = queue_run(queue);
-    if (xen_9pfs_turn_end(virtfs->session, more) || virtfs->stalled) {
-        virtfs_schedule(virtfs);
+    if (xen_9p_channel_take(&queue->channel)) {
+        xen_9p_pass_event(&queue->virtfs->pass, queue->index);
     }
 }
 
@@ -451,39 +420,23 @@ static void virtfs_push_and_notify(V9fsPDU *pdu)
     VirtfsQueue *queue = req->queue;
 
     virtfs->by_pdu[pdu->idx] = NULL;
-    virtfs->in_flight--;
     if (virtfs_dead(virtfs)) {
         /* Nobody to tell. */
         virtfs_request_unload(req);
         virtfs_request_free(req);
-        if (virtfs->quiesced) {
-            xen_9pfs_session_drained(virtfs->session);
-        }
-        return;
-    }
-    virtfs->session->stats.bytes_sent += pdu->size;
-    if (!reply_complete(req, pdu)) {
-        request_respond(req, XEN_VIRTFSIF_RSP_ERROR);
-    } else if ((req->flushes && !QTAILQ_EMPTY(&virtfs->late)) ||
-               !request_answer(req)) {
-        /* After Rflush there is to be no reply to what it flushed. */
-        QTAILQ_INSERT_TAIL(&virtfs->late, req, next);
-    }
-    trace_xen_9pfs_reply(virtfs->session->name, queue->index, pdu->tag,
-                         pdu->id, pdu->size);
-
-    /*
-     * Replies that become ready together are told to the frontend together,
-     * by a bottom half; one that is alone does not wait for it.
-     */
-    if (virtfs->current == queue || virtfs->session->resuming) {
-        return;
-    }
-    if (virtfs->in_flight || virtfs->stalled || virtfs->current) {
-        virtfs_schedule(virtfs);
     } else {
-        queue_notify(queue);
+        virtfs->session->stats.bytes_sent += pdu->size;
+        if (!reply_complete(req, pdu)) {
+            request_respond(req, XEN_VIRTFSIF_RSP_ERROR);
+        } else if ((req->flushes && !QTAILQ_EMPTY(&virtfs->late)) ||
+                   !request_answer(req)) {
+            /* After Rflush there is to be no reply to what it flushed. */
+            QTAILQ_INSERT_TAIL(&virtfs->late, req, next);
+        }
+        trace_xen_9pfs_reply(virtfs->session->name, queue->index, pdu->tag,
+                             pdu->id, pdu->size);
     }
+    xen_9p_pass_ended(&virtfs->pass, queue->index);
 }
 
 #if XEN_9PFS_HAVE_LIMITS

@@ -14,8 +14,10 @@
 #define HW_9PFS_XEN_9P_VIRTFS_H
 
 #include "qemu/queue.h"
+#include "hw/9pfs/xen-9p-channel.h"
 #include "hw/9pfs/xen-9p-grant.h"
 #include "hw/9pfs/xen-9p-message.h"
+#include "hw/9pfs/xen-9p-pass.h"
 #include "hw/9pfs/xen-9p-slots.h"
 #include "hw/9pfs/xen-9pfs.h"
 
@@ -57,8 +59,7 @@ struct VirtfsQueue {
     unsigned index;
 
     /* Connection */
-    xenevtchn_handle *evtchn;
-    int port;                   /* ours, -1: not bound */
+    Xen9pChannel channel;
     unsigned num_pages;
     uint32_t ref[XEN_9PFS_MAX_RING_PAGES];
     void *pages;
@@ -67,6 +68,7 @@ struct VirtfsQueue {
     VirtfsRequest *head;        /* taken, but not with the server yet */
     bool flush_seen;            /* it is a Tflush that waits for ... */
     uint32_t flush_after[XEN_9PFS_MAX_RINGS]; /* ... these of other queues */
+    bool armed;                 /* the frontend's next slot brings an event */
     bool notify;                /* the frontend wants an event */
 };
 
@@ -74,18 +76,11 @@ struct VirtfsQueue {
 struct Virtfs {
     Xen9pfsSession *session;
     Xen9pGrants grants;
-    QEMUBH *bh;                 /* runs all queues */
-    QEMUTimer *retry;           /* runs it later */
-    unsigned in_flight;
-    VirtfsQueue *current;       /* within queue_run() */
-    bool scheduled;             /* virtfs_run() is to run */
-    bool stalled;               /* something waits for another request's end */
-    bool progress;              /* since virtfs_run() began */
-    bool quiesced;
+    Xen9pPass pass;
+    QEMUTimer *retry;           /* a pass, later */
     QTAILQ_HEAD(, VirtfsRequest) late;  /* replies that are tried again */
     QTAILQ_HEAD(, VirtfsRequest) unused;
     VirtfsRequest *by_pdu[MAX_REQ];
-    unsigned first;             /* queue to begin with: each gets its turn */
     unsigned num_queues;
     VirtfsQueue queues[XEN_9PFS_MAX_RINGS];
 };
@@ -145,11 +140,12 @@ int virtfs_request_close_reply(VirtfsRequest *req);
 
 /* ---- Queues (xen-9p-virtfs.c) ---- */
 
+/* What a pass does for a queue. */
+extern const Xen9pPassOps virtfs_pass_ops;
+
 /**
- * virtfs_run: do all that there is to do on all queues
+ * virtfs_run: a pass over all queues
  * @opaque: the Virtfs
- *
- * A bottom half, for when requests finished or a batch was not enough.
  */
 void virtfs_run(void *opaque);
 

@@ -31,13 +31,6 @@ typedef struct Xen9pfsTransport Xen9pfsTransport;
 #define XEN_9PFS_MAX_RING_PAGES (1 << XEN_9PFS_MAX_RING_ORDER)
 
 /*
- * A pass: what a transport does in one turn (xen-9p-turn.h). One call of the
- * file system may make it longer, by as much as xen-9p-dispatch.h lets it
- * take.
- */
-#define XEN_9PFS_PASS_REQUESTS  64
-
-/*
  * One ring as the frontend offers it. Any value may be hostile, but for
  * num_refs, which is a power of two.
  */
@@ -63,7 +56,7 @@ struct Xen9pfsSession {
     char *name;                 /* for messages, outlives the device */
     domid_t domid;              /* the frontend's domain */
     int grant_policy;           /* a Xen9pGrantPolicy */
-    Xen9pPoll poll;             /* of the 9pfs transport */
+    Xen9pPoll poll;             /* for its next request */
     char *fsdev_id;             /* this session's own entry, or NULL */
     Error *failure;             /* why it has to end, NULL while all is well */
     bool draining;              /* the glue waits for its requests */
@@ -71,6 +64,7 @@ struct Xen9pfsSession {
     QLIST_HEAD(, V9fsCall) listings; /* Treaddir that are in workers */
     V9fsPDU *pinned;            /* its calls run in place, or NULL */
     Xen9pTurn turn;             /* among the devices of this QEMU */
+    int64_t now;                /* when the clock was last looked at */
     QEMUTimer *next_turn;       /* when that is */
     CoQueue paused;             /* requests whose next call waits for a turn */
     bool resuming;              /* in xen_9pfs_turn_resume() */
@@ -165,6 +159,9 @@ bool xen_9pfs_turn_begin(Xen9pfsSession *session);
 /**
  * xen_9pfs_turn_over: whether a pass is to end, after one thing at least
  * @session: the session, in a pass
+ *
+ * By the time at which the last call of the file system began or ended, which
+ * saves looking at the clock again.
  */
 bool xen_9pfs_turn_over(Xen9pfsSession *session);
 

@@ -297,7 +297,7 @@ def parse_args():
     add('--delay', metavar='US[:US]', help="slow storage: of each of a "
         "backend's calls of the file system, and of one in ten")
     add('--dispatch', help='ours: auto, worker or inline [its default]')
-    add('--poll', metavar='NS', help='ours: poll-max-ns [0]')
+    add('--poll', metavar='NS', help='ours: poll-max-ns [its default]')
     add('--rounds', type=int, default=3, help='[%(default)s]')
     add('--ms', type=int, help='of each measurement [250, quick 200]')
     add('--order', type=int, default=9, help='of the rings [%(default)s]')

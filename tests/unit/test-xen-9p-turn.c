@@ -167,6 +167,32 @@ static void test_content(void)
     leave(devices, 2);
 }
 
+/* Whether a device may hold the main loop with nothing to do. */
+static void test_nobody_waits(void)
+{
+    Device devices[2] = {
+        { .one = 5 * US }, { .one = 5 * US },
+    };
+    const Xen9pTurn *turn = &devices[0].turn;
+    int64_t now;
+
+    join(devices, 1);
+    now = go_round(devices, 1, 0);
+    g_assert_true(xen_9p_turn_alone(turn, now));
+    join(&devices[1], 1);
+    g_assert_true(xen_9p_turn_alone(turn, now));
+    now = go_round(devices, 2, now);
+    g_assert_false(xen_9p_turn_alone(turn, now));
+    g_assert_true(xen_9p_turn_alone(turn, now + XEN_9P_TURN_RECENT));
+    /* However long ago that was: it waits for its turn. */
+    devices[1].greedy = true;
+    now = go_round(devices, 2, now);
+    g_assert_false(xen_9p_turn_alone(turn, now + XEN_9P_TURN_RECENT));
+    leave(&devices[1], 1);
+    g_assert_true(xen_9p_turn_alone(turn, now));
+    leave(devices, 1);
+}
+
 static void test_leave(void)
 {
     Device devices[2] = {
@@ -197,6 +223,7 @@ int main(int argc, char **argv)
     g_test_add_func("/turn/gone-quiet", test_gone_quiet);
     g_test_add_func("/turn/debt", test_debt);
     g_test_add_func("/turn/content", test_content);
+    g_test_add_func("/turn/nobody-waits", test_nobody_waits);
     g_test_add_func("/turn/leave", test_leave);
     return g_test_run();
 }

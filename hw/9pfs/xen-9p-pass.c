@@ -1,0 +1,272 @@
+/*
+ * Xen 9P backend: passes over the rings of a connection
+ *
+ * Copyright (c) 2026 The xen-9pfs authors
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qemu/main-loop.h"
+#include "qemu/processor.h"
+#include "qemu/timer.h"
+#include "hw/9pfs/xen-9p-pass.h"
+#include "trace.h"
+
+/* In xen_9p_pass_do(): not one ring, but each of them. */
+#define ALL_RINGS   -1
+
+/* A stay ends by the clock; where that stands still, after so many looks. */
+#define STAY_LOOKS  100000
+
+/* ---- A pass ---- */
+
+/*
+ * Everything that there is to do on a ring, until the turn is over. What the
+ * frontend sends on being told of the replies, as one on this CPU does at
+ * once, is taken without an event.
+ *
+ * Returns: true if there may be more to do.
+ */
+static bool pass_ring(Xen9pPass *pass, unsigned ring)
+{
+    const Xen9pPassOps *ops = pass->ops;
+    Xen9pfsSession *session = pass->session;
+    bool more = xen_9pfs_turn_over(session);
+    unsigned taken = 0, before;
+
+    pass->current = ring;
+    /* What has waited for the frontend, so that there is room for more. */
+    ops->finish(pass->connection, ring);
+    do {
+        before = taken;
+        while (!more && !xen_9p_pass_dead(pass) &&
+               ops->receive(pass->connection, ring)) {
+            more = ++taken == XEN_9P_PASS_REQUESTS ||
+                xen_9pfs_turn_over(session);
+        }
+        ops->finish(pass->connection, ring);
+    } while (!more && taken > before && !xen_9p_pass_dead(pass) &&
+             ops->waiting(pass->connection, ring));
+    pass->current = -1;
+    return more;
+}
+
+static bool pass_rings(Xen9pPass *pass)
+{
+    bool more = false;
+
+    for (unsigned i = 0; i < pass->num_rings; i++) {
+        more |= pass_ring(pass, (pass->first + i) % pass->num_rings);
+    }
+    pass->first = (pass->first + 1) % pass->num_rings;
+    return more;
+}
+
+static bool any_waiting(const Xen9pPass *pass)
+{
+    for (unsigned i = 0; i < pass->num_rings; i++) {
+        if (pass->ops->waiting(pass->connection, i)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What has come of a stay. */
+typedef enum Stay {
+    STAY_OVER,                  /* nothing, or there was none */
+    STAY_CAUGHT,                /* a request */
+    STAY_ON,                    /* the turn has ended first */
+} Stay;
+
+static Stay stay_end(Xen9pPass *pass, bool caught)
+{
+    pass->staying = false;
+    xen_9p_poll_stayed(&pass->session->poll, caught);
+    return caught ? STAY_CAUGHT : STAY_OVER;
+}
+
+/* Look for a request until then. */
+static bool stay_until(const Xen9pPass *pass, int64_t until)
+{
+    for (unsigned i = 0; i < STAY_LOOKS && get_clock() < until; i++) {
+        if (any_waiting(pass)) {
+            return true;
+        }
+        cpu_relax();
+    }
+    return false;
+}
+
+/*
+ * With nothing left to do, wait for the next request where it is known to
+ * come soon, and no other device would have to wait meanwhile.
+ */
+static Stay pass_stay(Xen9pPass *pass)
+{
+    Xen9pfsSession *session = pass->session;
+    int64_t now, until;
+
+    if (session->poll.max == 0) {
+        return STAY_OVER;
+    }
+    now = get_clock();
+    if (!pass->staying) {
+        pass->idle = now;
+    }
+    until = pass->idle + session->poll.ns;
+    if (now >= until || pass->in_flight || pass->stalled ||
+        !xen_9p_turn_alone(&session->turn, now)) {
+        return pass->staying ? stay_end(pass, false) : STAY_OVER;
+    }
+    if (stay_until(pass, MIN(until, session->turn.end))) {
+        return stay_end(pass, true);
+    }
+    if (until <= session->turn.end) {
+        return stay_end(pass, false);
+    }
+    pass->staying = true;
+    return STAY_ON;
+}
+
+/* A request has ended what is a sleep, or would have been one. */
+static void pass_slept(Xen9pPass *pass)
+{
+    if (pass->idle) {
+        xen_9p_poll_slept(&pass->session->poll, get_clock() - pass->idle);
+    }
+}
+
+/* Returns: true if a request has come meanwhile. */
+static bool pass_rest(Xen9pPass *pass)
+{
+    bool more = false;
+
+    for (unsigned i = 0; i < pass->num_rings && !xen_9p_pass_dead(pass); i++) {
+        more |= pass->ops->rest(pass->connection, i);
+    }
+    if (more) {
+        pass_slept(pass);
+    }
+    return more;
+}
+
+/* A pass over one ring, if there is more to do then over all of them. */
+static void pass_do(Xen9pPass *pass, int ring)
+{
+    Xen9pfsSession *session = pass->session;
+    bool all = ring == ALL_RINGS, more;
+    Stay stay = STAY_CAUGHT;
+
+    if (!xen_9pfs_turn_begin(session)) {
+        pass->scheduled = true;
+        return;
+    }
+    if (all) {
+        xen_9pfs_turn_resume(session);
+        if (pass->ops->resume) {
+            pass->ops->resume(pass->connection);
+        }
+    }
+    more = all ? pass_rings(pass) : pass_ring(pass, ring);
+    while (!more && (stay = pass_stay(pass)) == STAY_CAUGHT) {
+        more = pass_rings(pass);
+    }
+    more = xen_9pfs_turn_end(session, more || stay == STAY_ON);
+    /* One ring may have waited for what another one has just done. */
+    if (more || (pass->stalled && (!all || pass->progress)) ||
+        pass_rest(pass)) {
+        xen_9p_pass_schedule(pass);
+    }
+}
+
+/* ---- When there is one ---- */
+
+void xen_9p_pass_run(Xen9pPass *pass)
+{
+    pass->scheduled = false;
+    pass->stalled = false;
+    pass->progress = false;
+    pass_do(pass, ALL_RINGS);
+}
+
+void xen_9p_pass_event(Xen9pPass *pass, unsigned ring)
+{
+    if (pass->scheduled) {
+        return;
+    }
+    pass_slept(pass);
+    pass_do(pass, ring);
+}
+
+/* qemu_bh_schedule() makes a system call even if it is scheduled already. */
+void xen_9p_pass_schedule(Xen9pPass *pass)
+{
+    if (!pass->scheduled) {
+        pass->scheduled = true;
+        qemu_bh_schedule(pass->bh);
+    }
+}
+
+/* ---- Requests ---- */
+
+bool xen_9p_pass_stall(Xen9pPass *pass, unsigned ring, const char *what)
+{
+    trace_xen_9pfs_stall(pass->session->name, ring, what);
+    pass->stalled = true;
+    return false;
+}
+
+void xen_9p_pass_taken(Xen9pPass *pass, uint32_t size)
+{
+    if (pass->staying) {
+        /* It has come between two passes. */
+        stay_end(pass, true);
+    }
+    pass->in_flight++;
+    pass->progress = true;
+    pass->session->stats.requests++;
+    pass->session->stats.bytes_received += size;
+}
+
+void xen_9p_pass_ended(Xen9pPass *pass, unsigned ring)
+{
+    pass->in_flight--;
+    if (pass->quiesced) {
+        xen_9pfs_session_drained(pass->session);
+    } else if (pass->current == (int)ring || pass->session->resuming) {
+        /* At the end of the pass. */
+    } else if (pass->in_flight || pass->stalled || pass->current >= 0) {
+        xen_9p_pass_schedule(pass);
+    } else {
+        pass->ops->finish(pass->connection, ring);
+    }
+}
+
+/* ---- Life ---- */
+
+static void pass_bh(void *opaque)
+{
+    xen_9p_pass_run(opaque);
+}
+
+void xen_9p_pass_init(Xen9pPass *pass, Xen9pfsSession *session,
+                      const Xen9pPassOps *ops, void *connection,
+                      unsigned num_rings)
+{
+    *pass = (Xen9pPass) {
+        .session = session,
+        .ops = ops,
+        .connection = connection,
+        .num_rings = num_rings,
+        .current = -1,
+        .bh = qemu_bh_new(pass_bh, pass),
+    };
+}
+
+void xen_9p_pass_quiesce(Xen9pPass *pass)
+{
+    pass->quiesced = true;
+    qemu_bh_delete(pass->bh);
+}

@@ -1,0 +1,148 @@
+/*
+ * Xen 9P backend: passes over the rings of a connection
+ *
+ * When a transport does what there is to do: on an event, when requests have
+ * ended, in its turn among the devices (xen-9p-turn.h). How much of it at
+ * once, how soon the frontend is told, and how long it looks for more before
+ * it asks for an event.
+ *
+ * Copyright (c) 2026 The xen-9pfs authors
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef HW_9PFS_XEN_9P_PASS_H
+#define HW_9PFS_XEN_9P_PASS_H
+
+#include "hw/9pfs/xen-9pfs.h"
+
+/*
+ * A pass is one turn, and no more requests of a ring than this. One call of
+ * the file system may make it longer, by as much as xen-9p-dispatch.h lets it
+ * take.
+ */
+#define XEN_9P_PASS_REQUESTS    64
+
+typedef struct Xen9pPass Xen9pPass;
+
+/* What a transport does, for one of its rings mostly, in the main loop. */
+typedef struct Xen9pPassOps {
+    /* resume: try again what could not be done before; NULL: nothing */
+    void (*resume)(void *connection);
+
+    /*
+     * receive: take one request and hand it to the server, which may have
+     * answered it by the time that this returns
+     *
+     * Returns: false if there is none, or none can be taken now.
+     */
+    bool (*receive)(void *connection, unsigned ring);
+
+    /* finish: tell the frontend of all that has been done, if there is any */
+    void (*finish)(void *connection, unsigned ring);
+
+    /*
+     * waiting: whether there is something for receive(), as far as a look
+     * tells
+     */
+    bool (*waiting)(void *connection, unsigned ring);
+
+    /*
+     * rest: ask for an event with the frontend's next request. Last: until
+     * here its notifications cost it little, and us nothing.
+     *
+     * Returns: true if there is a request already, and no event may come.
+     */
+    bool (*rest)(void *connection, unsigned ring);
+} Xen9pPassOps;
+
+struct Xen9pPass {
+    Xen9pfsSession *session;
+    const Xen9pPassOps *ops;
+    void *connection;           /* of the transport, for @ops */
+    unsigned num_rings;
+    unsigned first;             /* ring to begin with: each gets its turn */
+    int current;                /* its replies are told later; -1: of none */
+    QEMUBH *bh;                 /* a pass over all rings */
+    unsigned in_flight;         /* requests that the server has */
+    bool scheduled;             /* xen_9p_pass_run() is to run */
+    bool stalled;               /* something waits for another request's end */
+    bool progress;              /* since xen_9p_pass_run() began */
+    bool quiesced;
+    bool staying;               /* the turn was too short for a whole stay */
+    int64_t idle;               /* when there was nothing left, 0: never yet */
+};
+
+/**
+ * xen_9p_pass_init: have passes over the rings of a connection
+ * @pass: to fill in
+ * @session: the session
+ * @ops: what the transport does
+ * @connection: for @ops
+ * @num_rings: how many rings there are
+ */
+void xen_9p_pass_init(Xen9pPass *pass, Xen9pfsSession *session,
+                      const Xen9pPassOps *ops, void *connection,
+                      unsigned num_rings);
+
+/**
+ * xen_9p_pass_quiesce: there are no more passes
+ * @pass: the connection's, once
+ */
+void xen_9p_pass_quiesce(Xen9pPass *pass);
+
+/**
+ * xen_9p_pass_schedule: a pass over all rings, when the main loop gets to it
+ * @pass: the connection's
+ */
+void xen_9p_pass_schedule(Xen9pPass *pass);
+
+/**
+ * xen_9p_pass_run: a pass over all rings, now or when it is the device's turn
+ * @pass: the connection's
+ */
+void xen_9p_pass_run(Xen9pPass *pass);
+
+/**
+ * xen_9p_pass_event: an event has come for a ring: a pass over it, unless
+ * there is to be one over all
+ * @pass: the connection's
+ * @ring: the ring, whose events are masked until its rest()
+ */
+void xen_9p_pass_event(Xen9pPass *pass, unsigned ring);
+
+/**
+ * xen_9p_pass_stall: the next request of a ring can only be taken when
+ * another request ends
+ * @pass: the connection's
+ * @ring: the ring
+ * @what: what it waits for
+ *
+ * Returns: false, for receive() to return.
+ */
+bool xen_9p_pass_stall(Xen9pPass *pass, unsigned ring, const char *what);
+
+/**
+ * xen_9p_pass_taken: a request goes to the server now
+ * @pass: the connection's
+ * @size: its size in bytes
+ */
+void xen_9p_pass_taken(Xen9pPass *pass, uint32_t size);
+
+/**
+ * xen_9p_pass_ended: the server is done with a request
+ * @pass: the connection's
+ * @ring: where it came from; its reply is where finish() finds it
+ *
+ * Replies that become ready together are told to the frontend together; one
+ * that is alone is told now.
+ */
+void xen_9p_pass_ended(Xen9pPass *pass, unsigned ring);
+
+/* Nothing is to be done any more but to end what is in flight. */
+static inline bool xen_9p_pass_dead(const Xen9pPass *pass)
+{
+    return pass->quiesced || pass->session->failure;
+}
+
+#endif
