@@ -20,7 +20,7 @@ bool flex_flush_waits(FlexRing *ring)
     Flex *flex = ring->flex;
     bool early = false;
 
-    for (unsigned i = 0; i < flex->num_rings; i++) {
+    for (unsigned i = 0; i < flex->pass.num_rings; i++) {
         FlexRing *other = &flex->rings[i];
         uint32_t available;
 
@@ -43,7 +43,7 @@ bool flex_flush_waits(FlexRing *ring)
 
 bool flex_flush_reply_waits(const FlexRing *ring, const Xen9pReply *rflush)
 {
-    for (unsigned i = 0; i < ring->flex->num_rings; i++) {
+    for (unsigned i = 0; i < ring->flex->pass.num_rings; i++) {
         const FlexRing *other = &ring->flex->rings[i];
 
         for (GList *l = other->waiting.head; l && other != ring; l = l->next) {

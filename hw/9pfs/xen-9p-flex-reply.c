@@ -16,7 +16,7 @@
 
 uint32_t flex_message_limit(FlexRing *ring)
 {
-    int32_t msize = ring->flex->session->state.msize;
+    int32_t msize = ring->flex->pass.session->state.msize;
 
     /* Before Tversion, or where the server refused a smaller one. */
     return MIN(ring->in.size, MAX(msize, P9_MIN_MSIZE));
@@ -62,7 +62,7 @@ void flex_reply_publish(FlexRing *ring)
 
 static void publish_all(Flex *flex)
 {
-    for (unsigned i = 0; i < flex->num_rings; i++) {
+    for (unsigned i = 0; i < flex->pass.num_rings; i++) {
         flex_reply_publish(&flex->rings[i]);
     }
 }
@@ -94,7 +94,7 @@ void flex_reply_flush(FlexRing *ring)
         reply_free(ring, reply);
     }
     if (reply && reply->len > room) {
-        trace_xen_9pfs_ring_full(ring->flex->session->name, ring->index,
+        trace_xen_9pfs_ring_full(ring->flex->pass.session->name, ring->index,
                                  reply->len, room);
     }
     if (!flex_in_pass(ring)) {
@@ -106,9 +106,11 @@ void flex_reply_flush(FlexRing *ring)
 static bool request_pin(FlexRing *ring, const FlexRequest *req, V9fsPDU *pdu,
                         uint32_t copied)
 {
+    Xen9pfsSession *session = ring->flex->pass.session;
+
     /* size[4] type[1] tag[2] fid[4] offset[8] count[4] */
     return ring->header.id == P9_TREAD && copied >= 23 &&
-        xen_9pfs_call_pin(ring->flex->session, pdu, ldl_le_p(req->head + 7),
+        xen_9pfs_call_pin(session, pdu, ldl_le_p(req->head + 7),
                           ldl_le_p(req->head + 19));
 }
 
@@ -163,7 +165,7 @@ bool flex_reply_begin(FlexRing *ring, FlexRequest *req, V9fsPDU *pdu,
             reply_direct(ring, req);
             return true;
         }
-        ring->flex->session->pinned = NULL;
+        ring->flex->pass.session->pinned = NULL;
         if (flex_dead(ring->flex) || reply_worth_waiting(ring, req->room)) {
             return false;
         }
@@ -211,7 +213,7 @@ void flex_reply_end(FlexRequest *req, V9fsPDU *pdu)
         flex_fail(ring, "no room for a reply of %" PRIu32 " bytes", size);
         size = 0;
     }
-    ring->flex->session->stats.bytes_sent += size;
+    ring->flex->pass.session->stats.bytes_sent += size;
     /* Without one there is nobody to tell, or it was cancelled (Tflush). */
     if (!req->reply) {
         reply_direct_done(ring, size);

@@ -18,7 +18,7 @@
 
 static void *ring_map(FlexRing *ring, uint32_t *refs, unsigned num, int prot)
 {
-    Xen9pfsSession *session = ring->flex->session;
+    Xen9pfsSession *session = ring->flex->pass.session;
     void *pages = qemu_xen_gnttab_map_refs(ring->flex->gnttab, num,
                                            session->domid, refs, prot);
 
@@ -29,7 +29,7 @@ static void *ring_map(FlexRing *ring, uint32_t *refs, unsigned num, int prot)
 static void ring_unmap(FlexRing *ring, void *pages, uint32_t *refs,
                        unsigned num)
 {
-    Xen9pfsSession *session = ring->flex->session;
+    Xen9pfsSession *session = ring->flex->pass.session;
 
     if (!pages) {
         return;
@@ -91,7 +91,7 @@ void flex_quiesce(Xen9pfsSession *session)
         return;
     }
     xen_9p_pass_quiesce(&flex->pass);
-    for (unsigned i = 0; i < flex->num_rings; i++) {
+    for (unsigned i = 0; i < flex->pass.num_rings; i++) {
         FlexRing *ring = &flex->rings[i];
 
         xen_9p_channel_unbind(&ring->channel);
@@ -106,7 +106,7 @@ void flex_disconnect(Xen9pfsSession *session)
     if (!flex) {
         return;
     }
-    for (unsigned i = 0; i < flex->num_rings; i++) {
+    for (unsigned i = 0; i < flex->pass.num_rings; i++) {
         FlexRing *ring = &flex->rings[i];
         unsigned half = ring->in_pages ? 1U << (ring->order - 1) : 0;
 
@@ -130,12 +130,12 @@ static int ring_connect(FlexRing *ring, const Xen9pfsRingConf *conf,
     int ret = ring_map_all(ring, errp);
 
     if (ret == 0) {
-        ret = xen_9p_channel_bind(&ring->channel, flex->session->domid,
+        ret = xen_9p_channel_bind(&ring->channel, flex->pass.session->domid,
                                   conf->port, flex_event, ring, node, errp);
     }
     if (ret == 0) {
         flex->replies.idle_max += ring->in.size * REPLY_IDLE;
-        trace_xen_9pfs_ring(flex->session->name, ring->index, ring->order,
+        trace_xen_9pfs_ring(flex->pass.session->name, ring->index, ring->order,
                             ring->page_ref, conf->port, ring->channel.port);
     }
     return ret;
@@ -147,9 +147,7 @@ int flex_connect(Xen9pfsSession *session, const Xen9pfsRingConf *conf,
     Flex *flex = g_new0(Flex, 1);
     int ret = 0;
 
-    flex->session = session;
-    flex->num_rings = num_rings;
-    xen_9p_pass_init(&flex->pass, session, &flex_pass_ops, flex, num_rings);
+    xen_9p_pass_init(&flex->pass, session, &flex_pass_ops, flex);
     session->connection = flex;
     session->stats.rings = num_rings;
     xen_9p_reply_pool_init(&flex->replies, 0);
@@ -157,7 +155,7 @@ int flex_connect(Xen9pfsSession *session, const Xen9pfsRingConf *conf,
         FlexRing *ring = &flex->rings[i];
 
         ring->flex = flex;
-        ring->index = i;
+        ring->index = xen_9p_pass_add(&flex->pass, ring);
         xen_9p_channel_init(&ring->channel);
         ring->page_ref = conf[i].ref[0];
         QTAILQ_INIT(&ring->held);

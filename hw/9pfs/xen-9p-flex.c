@@ -38,7 +38,7 @@ void flex_fail(FlexRing *ring, const char *fmt, ...)
     why = g_strdup_vprintf(fmt, ap);
     va_end(ap);
     error_setg(&err, "ring %u: %s", ring->index, why);
-    xen_9pfs_session_fail(ring->flex->session, err);
+    xen_9pfs_session_fail(ring->flex->pass.session, err);
 }
 
 static void ring_notify(FlexRing *ring)
@@ -77,8 +77,10 @@ static void ring_release(FlexRing *ring)
 }
 
 /* All that a pass over a ring leaves to tell the frontend, told at once. */
-static void ring_finish(FlexRing *ring)
+static void ring_finish(void *opaque)
 {
+    FlexRing *ring = opaque;
+
     flex_reply_flush(ring);
     flex_reply_publish(ring);
     ring_release(ring);
@@ -136,10 +138,11 @@ static uint32_t request_load(FlexRequest *req, FlexRing *ring)
  *
  * Returns: false if there is none, or none can be taken now.
  */
-static bool ring_receive(FlexRing *ring)
+static bool ring_receive(void *opaque)
 {
+    FlexRing *ring = opaque;
     Flex *flex = ring->flex;
-    V9fsState *s = &flex->session->state;
+    V9fsState *s = &flex->pass.session->state;
     uint32_t available, copied;
     P9MsgHeader header;
     FlexRequest *req;
@@ -174,16 +177,17 @@ static bool ring_receive(FlexRing *ring)
     ring->out.position += ring->size;
     ring->size = 0;
     xen_9p_pass_taken(&flex->pass, le32_to_cpu(header.size_le));
-    trace_xen_9pfs_request(flex->session->name, ring->index,
+    trace_xen_9pfs_request(flex->pass.session->name, ring->index,
                            le16_to_cpu(header.tag_le), header.id,
                            le32_to_cpu(header.size_le));
     pdu_submit(pdu, &header);
-    flex->session->pinned = NULL;
+    flex->pass.session->pinned = NULL;
     return true;
 }
 
-static bool ring_has_request(const FlexRing *ring)
+static bool ring_has_request(void *opaque)
 {
+    const FlexRing *ring = opaque;
     uint32_t available;
 
     return xen_9p_ring_readable(&ring->out, &available) &&
@@ -192,41 +196,20 @@ static bool ring_has_request(const FlexRing *ring)
 
 /* ---- Passes ---- */
 
-static bool flex_pass_receive(void *connection, unsigned ring)
+static bool ring_rest(void *opaque)
 {
-    Flex *flex = connection;
-
-    return ring_receive(&flex->rings[ring]);
-}
-
-static void flex_pass_finish(void *connection, unsigned ring)
-{
-    Flex *flex = connection;
-
-    ring_finish(&flex->rings[ring]);
-}
-
-static bool flex_pass_waiting(void *connection, unsigned ring)
-{
-    Flex *flex = connection;
-
-    return ring_has_request(&flex->rings[ring]);
-}
-
-static bool flex_pass_rest(void *connection, unsigned ring)
-{
-    Flex *flex = connection;
+    FlexRing *ring = opaque;
 
     /* What the frontend has notified meanwhile is delivered now. */
-    xen_9p_channel_rest(&flex->rings[ring].channel);
+    xen_9p_channel_rest(&ring->channel);
     return false;
 }
 
 const Xen9pPassOps flex_pass_ops = {
-    .receive = flex_pass_receive,
-    .finish = flex_pass_finish,
-    .waiting = flex_pass_waiting,
-    .rest = flex_pass_rest,
+    .receive = ring_receive,
+    .finish = ring_finish,
+    .waiting = ring_has_request,
+    .rest = ring_rest,
 };
 
 static void flex_run(void *opaque)
@@ -294,8 +277,8 @@ static void flex_push_and_notify(V9fsPDU *pdu)
         QTAILQ_REMOVE(&ring->held, req, next);
         req->held = false;
     }
-    trace_xen_9pfs_reply(flex->session->name, ring->index, pdu->tag, pdu->id,
-                         pdu->size);
+    trace_xen_9pfs_reply(flex->pass.session->name, ring->index, pdu->tag,
+                         pdu->id, pdu->size);
     flex_reply_end(req, pdu);
     xen_9p_pass_ended(&flex->pass, ring->index);
 }
@@ -307,7 +290,7 @@ static size_t flex_msize_limit(V9fsState *s)
     Flex *flex = flex_of(s);
     size_t limit = SIZE_MAX;
 
-    for (unsigned i = 0; i < flex->num_rings; i++) {
+    for (unsigned i = 0; i < flex->pass.num_rings; i++) {
         limit = MIN(limit, flex->rings[i].in.size);
     }
     return limit;

@@ -55,7 +55,7 @@ typedef struct FlexRequest {
 
 struct FlexRing {
     Flex *flex;
-    unsigned index;
+    unsigned index;             /* in flex->pass */
 
     /* Connection */
     Xen9pChannel channel;
@@ -84,12 +84,10 @@ struct FlexRing {
 
 /* One connection. */
 struct Flex {
-    Xen9pfsSession *session;
+    Xen9pPass pass;             /* has the session, and what rings there are */
     xengnttab_handle *gnttab;
-    Xen9pPass pass;
     uint64_t replied;           /* the next reply's serial number */
     Xen9pReplyPool replies;
-    unsigned num_rings;
     FlexRing rings[XEN_9PFS_MAX_RINGS];
     FlexRequest requests[MAX_REQ];
 };

@@ -28,26 +28,27 @@
  *
  * Returns: true if there may be more to do.
  */
-static bool pass_ring(Xen9pPass *pass, unsigned ring)
+static bool pass_ring(Xen9pPass *pass, unsigned number)
 {
     const Xen9pPassOps *ops = pass->ops;
     Xen9pfsSession *session = pass->session;
+    void *ring = pass->rings[number];
     bool more = xen_9pfs_turn_over(session);
     unsigned taken = 0, before;
 
-    pass->current = ring;
+    pass->current = number;
     /* What has waited for the frontend, so that there is room for more. */
-    ops->finish(pass->connection, ring);
+    ops->finish(ring);
     do {
         before = taken;
         while (!more && !xen_9p_pass_dead(pass) &&
-               ops->receive(pass->connection, ring)) {
+               ops->receive(ring)) {
             more = ++taken == XEN_9P_PASS_REQUESTS ||
                 xen_9pfs_turn_over(session);
         }
-        ops->finish(pass->connection, ring);
+        ops->finish(ring);
     } while (!more && taken > before && !xen_9p_pass_dead(pass) &&
-             ops->waiting(pass->connection, ring));
+             ops->waiting(ring));
     pass->current = -1;
     return more;
 }
@@ -66,7 +67,7 @@ static bool pass_rings(Xen9pPass *pass)
 static bool any_waiting(const Xen9pPass *pass)
 {
     for (unsigned i = 0; i < pass->num_rings; i++) {
-        if (pass->ops->waiting(pass->connection, i)) {
+        if (pass->ops->waiting(pass->rings[i])) {
             return true;
         }
     }
@@ -144,7 +145,7 @@ static bool pass_rest(Xen9pPass *pass)
     bool more = false;
 
     for (unsigned i = 0; i < pass->num_rings && !xen_9p_pass_dead(pass); i++) {
-        more |= pass->ops->rest(pass->connection, i);
+        more |= pass->ops->rest(pass->rings[i]);
     }
     if (more) {
         pass_slept(pass);
@@ -240,7 +241,7 @@ void xen_9p_pass_ended(Xen9pPass *pass, unsigned ring)
     } else if (pass->in_flight || pass->stalled || pass->current >= 0) {
         xen_9p_pass_schedule(pass);
     } else {
-        pass->ops->finish(pass->connection, ring);
+        pass->ops->finish(pass->rings[ring]);
     }
 }
 
@@ -252,17 +253,22 @@ static void pass_bh(void *opaque)
 }
 
 void xen_9p_pass_init(Xen9pPass *pass, Xen9pfsSession *session,
-                      const Xen9pPassOps *ops, void *connection,
-                      unsigned num_rings)
+                      const Xen9pPassOps *ops, void *connection)
 {
     *pass = (Xen9pPass) {
         .session = session,
         .ops = ops,
         .connection = connection,
-        .num_rings = num_rings,
         .current = -1,
         .bh = qemu_bh_new(pass_bh, pass),
     };
+}
+
+unsigned xen_9p_pass_add(Xen9pPass *pass, void *ring)
+{
+    assert(pass->num_rings < ARRAY_SIZE(pass->rings));
+    pass->rings[pass->num_rings] = ring;
+    return pass->num_rings++;
 }
 
 void xen_9p_pass_quiesce(Xen9pPass *pass)

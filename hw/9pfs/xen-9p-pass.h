@@ -25,7 +25,10 @@
 
 typedef struct Xen9pPass Xen9pPass;
 
-/* What a transport does, for one of its rings mostly, in the main loop. */
+/*
+ * What a transport does in the main loop, mostly for one of the rings that it
+ * has given to xen_9p_pass_add().
+ */
 typedef struct Xen9pPassOps {
     /* resume: try again what could not be done before; NULL: nothing */
     void (*resume)(void *connection);
@@ -36,16 +39,16 @@ typedef struct Xen9pPassOps {
      *
      * Returns: false if there is none, or none can be taken now.
      */
-    bool (*receive)(void *connection, unsigned ring);
+    bool (*receive)(void *ring);
 
     /* finish: tell the frontend of all that has been done, if there is any */
-    void (*finish)(void *connection, unsigned ring);
+    void (*finish)(void *ring);
 
     /*
      * waiting: whether there is something for receive(), as far as a look
      * tells
      */
-    bool (*waiting)(void *connection, unsigned ring);
+    bool (*waiting)(void *ring);
 
     /*
      * rest: ask for an event with the frontend's next request. Last: until
@@ -53,14 +56,15 @@ typedef struct Xen9pPassOps {
      *
      * Returns: true if there is a request already, and no event may come.
      */
-    bool (*rest)(void *connection, unsigned ring);
+    bool (*rest)(void *ring);
 } Xen9pPassOps;
 
 struct Xen9pPass {
     Xen9pfsSession *session;
     const Xen9pPassOps *ops;
-    void *connection;           /* of the transport, for @ops */
+    void *connection;           /* the transport's, for @ops */
     unsigned num_rings;
+    void *rings[XEN_9PFS_MAX_RINGS]; /* the transport's, for @ops */
     unsigned first;             /* ring to begin with: each gets its turn */
     int current;                /* its replies are told later; -1: of none */
     QEMUBH *bh;                 /* a pass over all rings */
@@ -75,15 +79,22 @@ struct Xen9pPass {
 
 /**
  * xen_9p_pass_init: have passes over the rings of a connection
- * @pass: to fill in
+ * @pass: to fill in, with no ring yet
  * @session: the session
  * @ops: what the transport does
  * @connection: for @ops
- * @num_rings: how many rings there are
  */
 void xen_9p_pass_init(Xen9pPass *pass, Xen9pfsSession *session,
-                      const Xen9pPassOps *ops, void *connection,
-                      unsigned num_rings);
+                      const Xen9pPassOps *ops, void *connection);
+
+/**
+ * xen_9p_pass_add: a ring that passes are to go over
+ * @pass: the connection's, before its first pass
+ * @ring: for @ops; XEN_9PFS_MAX_RINGS at the most
+ *
+ * Returns: its number, by which all else here knows it.
+ */
+unsigned xen_9p_pass_add(Xen9pPass *pass, void *ring);
 
 /**
  * xen_9p_pass_quiesce: there are no more passes

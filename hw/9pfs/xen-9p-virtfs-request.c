@@ -231,7 +231,7 @@ int virtfs_request_load(VirtfsRequest *req, const char **why)
 int virtfs_request_open_reply(VirtfsRequest *req)
 {
     Virtfs *virtfs = req->queue->virtfs;
-    int32_t msize = virtfs->session->state.msize;
+    int32_t msize = virtfs->pass.session->state.msize;
     /* Before Tversion, or where the server refused a smaller one. */
     uint32_t limit = MIN(req->in.size, MAX(msize, P9_MIN_MSIZE));
     uint32_t bound = xen_9p_message_bound(req->head, req->copied, limit);

@@ -19,12 +19,12 @@ static int queue_map(VirtfsQueue *queue, const Xen9pfsRingConf *conf,
                      Error **errp)
 {
     Virtfs *virtfs = queue->virtfs;
+    Xen9pfsSession *session = virtfs->pass.session;
 
     memcpy(queue->ref, conf->ref, conf->num_refs * sizeof(*queue->ref));
     queue->num_pages = conf->num_refs;
     queue->pages = qemu_xen_gnttab_map_refs(virtfs->grants.gnttab,
-                                            queue->num_pages,
-                                            virtfs->session->domid,
+                                            queue->num_pages, session->domid,
                                             queue->ref,
                                             PROT_READ | PROT_WRITE);
     if (!queue->pages) {
@@ -33,7 +33,7 @@ static int queue_map(VirtfsQueue *queue, const Xen9pfsRingConf *conf,
                          queue->index, queue->num_pages, queue->ref[0]);
         return -EINVAL;
     }
-    virtfs->session->stats.grants += queue->num_pages;
+    session->stats.grants += queue->num_pages;
     xen_9p_slots_init(&queue->slots, queue->pages,
                       XEN_VIRTFSIF_RING_SLOTS(ctz32(queue->num_pages)));
     return 0;
@@ -42,6 +42,7 @@ static int queue_map(VirtfsQueue *queue, const Xen9pfsRingConf *conf,
 static void queue_unmap(VirtfsQueue *queue)
 {
     Virtfs *virtfs = queue->virtfs;
+    Xen9pfsSession *session = virtfs->pass.session;
 
     if (!queue->pages) {
         return;
@@ -49,9 +50,9 @@ static void queue_unmap(VirtfsQueue *queue)
     if (qemu_xen_gnttab_unmap(virtfs->grants.gnttab, queue->pages, queue->ref,
                               queue->num_pages)) {
         warn_report("%s: queue %u: cannot unmap the ring: %s",
-                    virtfs->session->name, queue->index, strerror(errno));
+                    session->name, queue->index, strerror(errno));
     }
-    virtfs->session->stats.grants -= queue->num_pages;
+    session->stats.grants -= queue->num_pages;
     queue->pages = NULL;
     xen_9p_slots_fini(&queue->slots);
 }
@@ -72,7 +73,7 @@ void virtfs_quiesce(Xen9pfsSession *session)
     }
     xen_9p_pass_quiesce(&virtfs->pass);
     timer_free(virtfs->retry);
-    for (unsigned i = 0; i < virtfs->num_queues; i++) {
+    for (unsigned i = 0; i < virtfs->pass.num_rings; i++) {
         VirtfsQueue *queue = &virtfs->queues[i];
 
         xen_9p_channel_unbind(&queue->channel);
@@ -94,7 +95,7 @@ void virtfs_disconnect(Xen9pfsSession *session)
     if (!virtfs) {
         return;
     }
-    for (unsigned i = 0; i < virtfs->num_queues; i++) {
+    for (unsigned i = 0; i < virtfs->pass.num_rings; i++) {
         queue_unmap(&virtfs->queues[i]);
     }
     virtfs_request_pool_fini(virtfs);
@@ -106,17 +107,17 @@ void virtfs_disconnect(Xen9pfsSession *session)
 static int queue_connect(VirtfsQueue *queue, const Xen9pfsRingConf *conf,
                          Error **errp)
 {
+    Xen9pfsSession *session = queue->virtfs->pass.session;
     g_autofree char *node = g_strdup_printf("queue %u: event-channel",
                                             queue->index);
     int ret = queue_map(queue, conf, errp);
 
     if (ret == 0) {
-        ret = xen_9p_channel_bind(&queue->channel,
-                                  queue->virtfs->session->domid, conf->port,
+        ret = xen_9p_channel_bind(&queue->channel, session->domid, conf->port,
                                   virtfs_event, queue, node, errp);
     }
     if (ret == 0) {
-        trace_xen_9pfs_ring(queue->virtfs->session->name, queue->index,
+        trace_xen_9pfs_ring(session->name, queue->index,
                             ctz32(queue->num_pages), queue->ref[0],
                             conf->port, queue->channel.port);
     }
@@ -129,17 +130,16 @@ int virtfs_connect(Xen9pfsSession *session, const Xen9pfsRingConf *conf,
     Virtfs *virtfs = g_new0(Virtfs, 1);
     int ret;
 
-    virtfs->session = session;
-    virtfs->num_queues = num_queues;
-    xen_9p_pass_init(&virtfs->pass, session, &virtfs_pass_ops, virtfs,
-                     num_queues);
+    xen_9p_pass_init(&virtfs->pass, session, &virtfs_pass_ops, virtfs);
     virtfs->retry = timer_new_ms(QEMU_CLOCK_REALTIME, virtfs_run, virtfs);
     QTAILQ_INIT(&virtfs->late);
     QTAILQ_INIT(&virtfs->unused);
     for (unsigned i = 0; i < num_queues; i++) {
-        virtfs->queues[i].virtfs = virtfs;
-        virtfs->queues[i].index = i;
-        xen_9p_channel_init(&virtfs->queues[i].channel);
+        VirtfsQueue *queue = &virtfs->queues[i];
+
+        queue->virtfs = virtfs;
+        queue->index = xen_9p_pass_add(&virtfs->pass, queue);
+        xen_9p_channel_init(&queue->channel);
     }
     session->connection = virtfs;
     session->stats.rings = num_queues;

@@ -39,7 +39,7 @@ static void queue_fail(VirtfsQueue *queue, const char *why)
     Error *err = NULL;
 
     error_setg(&err, "queue %u: %s", queue->index, why);
-    xen_9pfs_session_fail(queue->virtfs->session, err);
+    xen_9pfs_session_fail(queue->virtfs->pass.session, err);
 }
 
 static int64_t now_ms(void)
@@ -70,8 +70,10 @@ static bool request_patience(VirtfsRequest *req)
 
 /* ---- Responses ---- */
 
-static void queue_notify(VirtfsQueue *queue)
+static void queue_notify(void *opaque)
 {
+    VirtfsQueue *queue = opaque;
+
     if (queue->notify && !virtfs_dead(queue->virtfs)) {
         queue->notify = false;
         xen_9p_channel_notify(&queue->channel);
@@ -85,15 +87,16 @@ static void queue_notify(VirtfsQueue *queue)
 static void request_respond(VirtfsRequest *req, int16_t status)
 {
     VirtfsQueue *queue = req->queue;
+    Xen9pPass *pass = &queue->virtfs->pass;
 
-    trace_xen_9pfs_virtfs_response(queue->virtfs->session->name, queue->index,
+    trace_xen_9pfs_virtfs_response(pass->session->name, queue->index,
                                    req->slot[0].id, req->num_slots, status);
     virtfs_request_unload(req);
     xen_9p_slots_respond(&queue->slots, req->slot, req->num_slots, status);
     if (xen_9p_slots_publish(&queue->slots)) {
         queue->notify = true;
     }
-    queue->virtfs->pass.progress = true;
+    pass->progress = true;
     virtfs_request_free(req);
 }
 
@@ -159,7 +162,7 @@ static bool queue_early(VirtfsQueue *queue)
     Virtfs *virtfs = queue->virtfs;
     bool early = false;
 
-    for (unsigned i = 0; i < virtfs->num_queues; i++) {
+    for (unsigned i = 0; i < virtfs->pass.num_rings; i++) {
         VirtfsQueue *other = &virtfs->queues[i];
         uint32_t left = other->slots.next;
 
@@ -188,7 +191,7 @@ static bool queue_early(VirtfsQueue *queue)
 static int queue_submit(VirtfsQueue *queue, VirtfsRequest *req)
 {
     Virtfs *virtfs = queue->virtfs;
-    V9fsPDU *pdu = pdu_alloc(&virtfs->session->state);
+    V9fsPDU *pdu = pdu_alloc(&virtfs->pass.session->state);
     P9MsgHeader header = req->header;
     int ret;
 
@@ -204,7 +207,7 @@ static int queue_submit(VirtfsQueue *queue, VirtfsRequest *req)
     req->deadline = 0;
     virtfs->by_pdu[pdu->idx] = req;
     xen_9p_pass_taken(&virtfs->pass, req->size);
-    trace_xen_9pfs_request(virtfs->session->name, queue->index,
+    trace_xen_9pfs_request(virtfs->pass.session->name, queue->index,
                            le16_to_cpu(header.tag_le), header.id, req->size);
     /* It may have been answered, and @req be gone, when this returns. */
     pdu_submit(pdu, &header);
@@ -244,11 +247,13 @@ static void queue_refuse(VirtfsQueue *queue, int16_t status)
  *
  * Returns: false if there is none, or none can be taken now.
  */
-static bool queue_receive(VirtfsQueue *queue)
+static bool queue_receive(void *opaque)
 {
+    VirtfsQueue *queue = opaque;
     Xen9pPass *pass = &queue->virtfs->pass;
     const char *why = NULL;
 
+    queue->armed = false;
     if (!queue->head) {
         queue->head = queue_take(queue);
         queue->flush_seen = false;
@@ -260,9 +265,8 @@ static bool queue_receive(VirtfsQueue *queue)
     case 0:
         return true;
     case -EINVAL:
-        trace_xen_9pfs_virtfs_malformed(queue->virtfs->session->name,
-                                        queue->index, queue->head->slot[0].id,
-                                        why);
+        trace_xen_9pfs_virtfs_malformed(pass->session->name, queue->index,
+                                        queue->head->slot[0].id, why);
         queue_refuse(queue, XEN_VIRTFSIF_RSP_ERROR);
         return true;
     case -EAGAIN:
@@ -285,49 +289,33 @@ static bool queue_receive(VirtfsQueue *queue)
 
 /* ---- Passes ---- */
 
-static bool virtfs_pass_receive(void *connection, unsigned queue)
-{
-    Virtfs *virtfs = connection;
-
-    virtfs->queues[queue].armed = false;
-    return queue_receive(&virtfs->queues[queue]);
-}
-
-static void virtfs_pass_finish(void *connection, unsigned queue)
-{
-    Virtfs *virtfs = connection;
-
-    queue_notify(&virtfs->queues[queue]);
-}
-
 /* What waits at the head goes on without an event. */
-static bool virtfs_pass_waiting(void *connection, unsigned queue)
+static bool queue_has_request(void *opaque)
 {
-    Virtfs *virtfs = connection;
-    VirtfsQueue *q = &virtfs->queues[queue];
+    const VirtfsQueue *queue = opaque;
 
-    return !q->head && xen_9p_slots_pending(&q->slots) != q->slots.next;
+    return !queue->head &&
+        xen_9p_slots_pending(&queue->slots) != queue->slots.next;
 }
 
-static bool virtfs_pass_rest(void *connection, unsigned queue)
+static bool queue_rest(void *opaque)
 {
-    Virtfs *virtfs = connection;
-    VirtfsQueue *q = &virtfs->queues[queue];
+    VirtfsQueue *queue = opaque;
 
-    xen_9p_channel_rest(&q->channel);
-    if (q->armed || q->head) {
+    xen_9p_channel_rest(&queue->channel);
+    if (queue->armed || queue->head) {
         return false;
     }
-    q->armed = true;
-    return xen_9p_slots_arm(&q->slots);
+    queue->armed = true;
+    return xen_9p_slots_arm(&queue->slots);
 }
 
 const Xen9pPassOps virtfs_pass_ops = {
     .resume = virtfs_answer_late,
-    .receive = virtfs_pass_receive,
-    .finish = virtfs_pass_finish,
-    .waiting = virtfs_pass_waiting,
-    .rest = virtfs_pass_rest,
+    .receive = queue_receive,
+    .finish = queue_notify,
+    .waiting = queue_has_request,
+    .rest = queue_rest,
 };
 
 void virtfs_run(void *opaque)
@@ -425,7 +413,7 @@ static void virtfs_push_and_notify(V9fsPDU *pdu)
         virtfs_request_unload(req);
         virtfs_request_free(req);
     } else {
-        virtfs->session->stats.bytes_sent += pdu->size;
+        virtfs->pass.session->stats.bytes_sent += pdu->size;
         if (!reply_complete(req, pdu)) {
             request_respond(req, XEN_VIRTFSIF_RSP_ERROR);
         } else if ((req->flushes && !QTAILQ_EMPTY(&virtfs->late)) ||
@@ -433,7 +421,7 @@ static void virtfs_push_and_notify(V9fsPDU *pdu)
             /* After Rflush there is to be no reply to what it flushed. */
             QTAILQ_INSERT_TAIL(&virtfs->late, req, next);
         }
-        trace_xen_9pfs_reply(virtfs->session->name, queue->index, pdu->tag,
+        trace_xen_9pfs_reply(virtfs->pass.session->name, queue->index, pdu->tag,
                              pdu->id, pdu->size);
     }
     xen_9p_pass_ended(&virtfs->pass, queue->index);
@@ -450,7 +438,7 @@ static size_t virtfs_msize_limit(V9fsState *s)
     Virtfs *virtfs = virtfs_of(s);
     size_t pages = XEN_VIRTFSIF_SEGMENTS_MAX - 1;
 
-    for (unsigned i = 0; i < virtfs->num_queues; i++) {
+    for (unsigned i = 0; i < virtfs->pass.num_rings; i++) {
         size_t direct = virtfs->queues[i].slots.size - 3;
         size_t indirect = XEN_VIRTFSIF_SEGMENTS_PER_PAGE - 1;
 

@@ -56,7 +56,7 @@ typedef struct VirtfsRequest {
 
 struct VirtfsQueue {
     Virtfs *virtfs;
-    unsigned index;
+    unsigned index;             /* in virtfs->pass */
 
     /* Connection */
     Xen9pChannel channel;
@@ -74,14 +74,12 @@ struct VirtfsQueue {
 
 /* One connection. */
 struct Virtfs {
-    Xen9pfsSession *session;
+    Xen9pPass pass;             /* has the session, and what queues there are */
     Xen9pGrants grants;
-    Xen9pPass pass;
     QEMUTimer *retry;           /* a pass, later */
     QTAILQ_HEAD(, VirtfsRequest) late;  /* replies that are tried again */
     QTAILQ_HEAD(, VirtfsRequest) unused;
     VirtfsRequest *by_pdu[MAX_REQ];
-    unsigned num_queues;
     VirtfsQueue queues[XEN_9PFS_MAX_RINGS];
 };
 
