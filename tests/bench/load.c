@@ -14,8 +14,7 @@
 #define FIRST_FID 16
 #define FIDS_A_JOB 2
 /* How long the fsync beside a load takes. */
-#define BESIDE "+fsync"
-#define BESIDE_US 5000
+#define FSYNC_US 5000
 
 /* Fewer operations of each slot than this are no measurement. */
 #define MIN_ROUNDS 4
@@ -41,7 +40,6 @@ typedef struct Worker {
     Job *job;                   /* the present one */
     uint32_t random;
     uint64_t began_ns;
-    bool beside;                /* no part of what is measured */
 } Worker;
 
 typedef struct Load {
@@ -49,17 +47,23 @@ typedef struct Load {
     Link link;
     Part parts[MAX_PARTS];
     unsigned nr_parts;
-    Worker workers[LOAD_MAX_DEPTH + 1];
+    Worker workers[LOAD_MAX_DEPTH + 1]; /* behind env.writers: the fsync */
     unsigned nr_workers;
     bool counting, stopping;
     LoadResult *result;
 } Load;
 
+/* Whether what it does is measured. */
+static bool counts(const Load *load, const Worker *worker)
+{
+    return worker < &load->workers[load->env.writers];
+}
+
 static Job *choose(Load *load, Worker *worker)
 {
     unsigned i = 0, at;
 
-    if (load->nr_parts == 1 || worker->beside) {
+    if (load->nr_parts == 1 || !counts(load, worker)) {
         return worker->jobs[0];
     }
     worker->random ^= worker->random << 13;
@@ -88,7 +92,7 @@ static void on_reply(void *opaque, Slot *slot)
     Load *load = opaque;
     LoadResult *result = load->result;
     Worker *worker = &load->workers[slot->tag];
-    bool counting = load->counting && !worker->beside;
+    bool counting = load->counting && counts(load, worker);
     uint64_t now = meter_now();
     const OpMsg *msg;
 
@@ -191,20 +195,13 @@ static void free_jobs(Load *load)
     }
 }
 
-/* The spec's operation without what is beside it. */
-static char *load_op(const LoadSpec *spec)
-{
-    return g_strndup(spec->op, strcspn(spec->op, "+"));
-}
-
 /* One more slot has an fsync in flight all the time. */
 static void add_fsync(Load *load, Target *target)
 {
     Worker *worker = &load->workers[load->nr_workers];
 
-    loop_fs_delay(target->f->loop, LOOP_FS_SYNC, BESIDE_US, 0);
+    loop_fs_delay(target->f->loop, LOOP_FS_SYNC, FSYNC_US, 0);
     loop_fs_watch(target->f->loop, target->f->backend_pid);
-    worker->beside = true;
     worker->jobs[0] = job_new(op_find("fsync"), &load->env, 0,
                               load->nr_workers, 0,
                               FIRST_FID - FIDS_A_JOB);
@@ -219,13 +216,12 @@ static void remove_fsync(Load *load, Target *target)
 
 bool load_valid(const Target *target, const LoadSpec *spec)
 {
-    g_autofree char *op = load_op(spec);
-    bool beside = !strcmp(spec->op + strlen(op), BESIDE);
+    const char *op = spec->op;
 
-    if (spec->op[strlen(op)] && (!beside || !target->f)) {
+    if (spec->fsync && !target->f) {
         return false;
     }
-    if ((beside || !strcmp(op, "readdir")) && !target->client->dotl) {
+    if ((spec->fsync || !strcmp(op, "readdir")) && !target->client->dotl) {
         return false;           /* they are .L's */
     }
     if (spec->depth < 1 || spec->depth > LOAD_MAX_DEPTH || !spec->ms ||
@@ -239,8 +235,6 @@ bool load_valid(const Target *target, const LoadSpec *spec)
 void load_run(Target *target, const LoadSpec *spec, LoadResult *result)
 {
     g_autofree Load *load = g_new0(Load, 1);
-    g_autofree char *op = load_op(spec);
-    bool beside = strlen(op) < strlen(spec->op);
 
     memset(result, 0, sizeof(*result));
     load->result = result;
@@ -249,23 +243,23 @@ void load_run(Target *target, const LoadSpec *spec, LoadResult *result)
         .writers = spec->depth,
     };
     result->size = op_size(&load->env, spec->size);
-    if (!strcmp(op, "mix")) {
+    if (!strcmp(spec->op, "mix")) {
         memcpy(load->parts, mix, sizeof(mix));
         load->nr_parts = G_N_ELEMENTS(mix);
         result->size = 0;
     } else {
-        load->parts[0] = (Part) { op, spec->size, 100 };
+        load->parts[0] = (Part) { spec->op, spec->size, 100 };
         load->nr_parts = 1;
     }
     make_jobs(load);
     load->nr_workers = spec->depth;
-    if (beside) {
+    if (spec->fsync) {
         add_fsync(load, target);
     }
     link_init(&load->link, target, load->nr_workers, on_reply, load);
     measure(load, target, spec);
     link_fini(&load->link);
-    if (beside) {
+    if (spec->fsync) {
         remove_fsync(load, target);
     }
     free_jobs(load);

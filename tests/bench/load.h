@@ -12,9 +12,9 @@
 
 #define LOAD_MAX_DEPTH 128
 
-/* With "+fsync" after it, an operation has a slow fsync beside it. */
 typedef struct LoadSpec {
     const char *op;             /* of op.h, or "mix" */
+    bool fsync;                 /* a slow one is beside it all the time */
     uint32_t size;
     unsigned depth;
     unsigned ms;                /* to measure, after a fifth of it before */

@@ -9,6 +9,9 @@
 #include "load.h"
 #include "serve.h"
 
+/* After an operation: with a slow fsync beside it. */
+#define FSYNC "+fsync"
+
 void serve_pin(int cpu)
 {
     cpu_set_t set;
@@ -26,10 +29,11 @@ static void print_row(const Target *target, const LoadSpec *spec,
     double ops = MAX(r->ops, 1), seconds = r->use.seconds;
     double notifies = r->use.guest_notifies + r->use.backend_notifies;
 
-    printf("{\"protocol\": \"%s\", \"op\": \"%s\", \"size\": %u, "
+    printf("{\"protocol\": \"%s\", \"op\": \"%s%s\", \"size\": %u, "
            "\"rings\": %d, \"order\": %d, \"depth\": %u, ",
-           target->client->dotl ? "9P2000.L" : "9P2000.u", spec->op, r->size,
-           target->rings, target->order, spec->depth);
+           target->client->dotl ? "9P2000.L" : "9P2000.u", spec->op,
+           spec->fsync ? FSYNC : "", r->size, target->rings, target->order,
+           spec->depth);
     printf("\"ops_per_s\": %.1f, \"mb_per_s\": %.2f, "
            "\"lat_us_p50\": %.1f, \"lat_us_p99\": %.1f, ",
            r->ops / seconds, r->bytes / seconds / 1e6,
@@ -53,6 +57,10 @@ static bool serve_line(Target *target, const char *line)
                &spec.ms) != 4) {
         g_printerr("bench: what is '%s'?\n", line);
         return false;
+    }
+    spec.fsync = g_str_has_suffix(op, FSYNC);
+    if (spec.fsync) {
+        op[strlen(op) - strlen(FSYNC)] = '\0';
     }
     if (load_valid(target, &spec)) {
         load_run(target, &spec, result);
