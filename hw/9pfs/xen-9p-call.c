@@ -13,6 +13,7 @@
 #include <linux/magic.h>
 #include <sys/resource.h>
 #include <sys/vfs.h>
+#include "qemu/atomic.h"
 #include "qemu/throttle.h"
 #include "hw/9pfs/xen-9p-call.h"
 #include "hw/9pfs/xen-9pfs.h"
@@ -222,6 +223,7 @@ bool xen_9pfs_call_begin(V9fsPDU *pdu, V9fsCall *call)
     call_wait_for_turn(session, pdu);
     call->begin = 0;
     call->listed = false;
+    call->done = &session->calls_done;
     if (d->mode == XEN_9P_DISPATCH_AUTO) {
         if (call_may_block(pdu, call, &size)) {
             rule = XEN_9P_CALL_MAY_BLOCK;
@@ -256,6 +258,7 @@ void xen_9pfs_call_end(V9fsPDU *pdu, V9fsCall *call)
                                                 : XEN_9P_SLEPT_NO;
     }
     if (!call->dispatch.here) {
+        session->calls_ended++;
         look_at_clock(session);
     } else if (call->measured) {
         session->now = call->end;
@@ -267,6 +270,11 @@ void xen_9pfs_call_end(V9fsPDU *pdu, V9fsCall *call)
                             session->now)) {
         trace_xen_9pfs_dispatch(session->name, pdu->id, took);
     }
+}
+
+bool xen_9pfs_call_ready(const Xen9pfsSession *session)
+{
+    return qatomic_read(&session->calls_done) != session->calls_ended;
 }
 
 bool xen_9pfs_call_pin(Xen9pfsSession *session, V9fsPDU *pdu, uint32_t fid,

@@ -13,6 +13,7 @@
 #ifndef HW_9PFS_XEN_9P_CALL_H
 #define HW_9PFS_XEN_9P_CALL_H
 
+#include "qemu/atomic.h"
 #include "qemu/queue.h"
 #include "qemu/timer.h"
 #include "hw/9pfs/9p.h"
@@ -23,6 +24,7 @@ struct V9fsCall {
     bool measured;              /* somebody wants to know how long it takes */
     int64_t begin;
     int64_t end;
+    unsigned *done;             /* where a worker counts it, or NULL */
     /* The rest is of those who measure: xen-9p-call.c. */
     Xen9pDispatchCall dispatch;
     long switches;              /* times that the thread had gone to sleep */
@@ -37,6 +39,7 @@ static inline bool v9fs_call_begin(V9fsPDU *pdu, V9fsCall *call)
     const V9fsTransport *t = pdu->s->transport;
 
     call->measured = false;
+    call->done = NULL;
     return t->call_begin && t->call_begin(pdu, call);
 }
 
@@ -51,6 +54,15 @@ static inline void v9fs_call_stop(V9fsCall *call)
 {
     if (call->measured) {
         call->end = get_clock();
+    }
+}
+
+/* A worker has made the call. */
+static inline void v9fs_call_done(V9fsCall *call)
+{
+    v9fs_call_stop(call);
+    if (call->done) {
+        qatomic_inc(call->done);
     }
 }
 
@@ -78,7 +90,7 @@ static inline void v9fs_call_end(V9fsPDU *pdu, V9fsCall *call)
             v9fs_co_hop({                                               \
                 v9fs_call_start(&co_call);                              \
                 v9fs_co_block(code_block);                              \
-                v9fs_call_stop(&co_call);                               \
+                v9fs_call_done(&co_call);                               \
             });                                                         \
         }                                                               \
         v9fs_call_end(pdu, &co_call);                                   \

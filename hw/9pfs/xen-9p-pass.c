@@ -78,7 +78,7 @@ static bool any_waiting(const Xen9pPass *pass)
 typedef enum Stay {
     STAY_OVER,                  /* nothing, or there was none */
     STAY_CAUGHT,                /* a request */
-    STAY_ON,                    /* the turn has ended first */
+    STAY_ON,                    /* nothing yet, the main loop goes first */
 } Stay;
 
 static Stay stay_end(Xen9pPass *pass, bool caught)
@@ -89,15 +89,20 @@ static Stay stay_end(Xen9pPass *pass, bool caught)
 }
 
 /* Look for a request until then. */
-static bool stay_until(const Xen9pPass *pass, int64_t until)
+static Stay stay_until(const Xen9pPass *pass, int64_t until)
 {
-    for (unsigned i = 0; i < STAY_LOOKS && get_clock() < until; i++) {
+    int64_t turn_end = pass->session->turn.end, end = MIN(until, turn_end);
+
+    for (unsigned i = 0; i < STAY_LOOKS && get_clock() < end; i++) {
         if (any_waiting(pass)) {
-            return true;
+            return STAY_CAUGHT;
+        }
+        if (xen_9pfs_call_ready(pass->session)) {
+            return STAY_ON;
         }
         cpu_relax();
     }
-    return false;
+    return until <= turn_end ? STAY_OVER : STAY_ON;
 }
 
 /*
@@ -107,8 +112,12 @@ static bool stay_until(const Xen9pPass *pass, int64_t until)
 static Stay pass_stay(Xen9pPass *pass)
 {
     Xen9pfsSession *session = pass->session;
+    /* Where workers have it all, what comes next may be theirs. */
+    bool idle = pass->in_flight && !pass->served && !pass->staying;
     int64_t now, until;
+    Stay stay;
 
+    pass->served = false;
     if (session->poll.max == 0) {
         return STAY_OVER;
     }
@@ -117,18 +126,16 @@ static Stay pass_stay(Xen9pPass *pass)
         pass->idle = now;
     }
     until = pass->idle + session->poll.ns;
-    if (now >= until || pass->in_flight || pass->stalled ||
+    if (now >= until || idle || pass->stalled || xen_9p_pass_dead(pass) ||
         !xen_9p_turn_alone(&session->turn, now)) {
         return pass->staying ? stay_end(pass, false) : STAY_OVER;
     }
-    if (stay_until(pass, MIN(until, session->turn.end))) {
-        return stay_end(pass, true);
+    stay = stay_until(pass, until);
+    if (stay == STAY_ON) {
+        pass->staying = true;
+        return STAY_ON;
     }
-    if (until <= session->turn.end) {
-        return stay_end(pass, false);
-    }
-    pass->staying = true;
-    return STAY_ON;
+    return stay_end(pass, stay == STAY_CAUGHT);
 }
 
 /* A request has ended what is a sleep, or would have been one. */
@@ -238,6 +245,7 @@ void xen_9p_pass_ended(Xen9pPass *pass, unsigned ring)
         xen_9pfs_session_drained(pass->session);
     } else if (pass->current == (int)ring || pass->session->resuming) {
         /* At the end of the pass. */
+        pass->served = true;
     } else if (pass->in_flight || pass->stalled || pass->current >= 0) {
         xen_9p_pass_schedule(pass);
     } else {

@@ -73,7 +73,8 @@ struct Xen9pPass {
     bool stalled;               /* something waits for another request's end */
     bool progress;              /* since xen_9p_pass_run() began */
     bool quiesced;
-    bool staying;               /* the turn was too short for a whole stay */
+    bool served;                /* a request, within a pass */
+    bool staying;               /* a stay goes on with the next pass */
     int64_t idle;               /* when there was nothing left, 0: never yet */
 };
 

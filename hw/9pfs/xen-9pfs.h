@@ -62,6 +62,8 @@ struct Xen9pfsSession {
     bool draining;              /* the glue waits for its requests */
     Xen9pDispatch dispatch;     /* of its calls of the file system */
     QLIST_HEAD(, V9fsCall) listings; /* Treaddir that are in workers */
+    unsigned calls_done;        /* that workers have made; atomic */
+    unsigned calls_ended;       /* those of them that the main loop knows of */
     V9fsPDU *pinned;            /* its calls run in place, or NULL */
     Xen9pTurn turn;             /* among the devices of this QEMU */
     int64_t now;                /* when the clock was last looked at */
@@ -146,6 +148,15 @@ void xen_9pfs_call_init(Xen9pfsSession *session);
  */
 bool xen_9pfs_call_pin(Xen9pfsSession *session, V9fsPDU *pdu, uint32_t fid,
                        uint32_t count);
+
+/**
+ * xen_9pfs_call_ready: whether the main loop is to go on with a request
+ * @session: the session
+ *
+ * Returns: true if a worker has made a call that the main loop does not know
+ * of yet.
+ */
+bool xen_9pfs_call_ready(const Xen9pfsSession *session);
 
 /**
  * xen_9pfs_turn_begin: whether a transport may do a pass now
