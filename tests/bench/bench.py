@@ -343,6 +343,7 @@ def add_xen(args):
 
 def main():
     args = parse_args()
+    os.makedirs(args.output, exist_ok=True)
     if args.xen:
         add_xen(args)
         return 0
