@@ -113,7 +113,8 @@ static Stay pass_stay(Xen9pPass *pass)
 {
     Xen9pfsSession *session = pass->session;
     /* Where workers have it all, what comes next may be theirs. */
-    bool idle = pass->in_flight && !pass->served && !pass->staying;
+    bool theirs = pass->in_flight && !pass->served && !pass->staying;
+    bool waits = theirs || pass->stalled || pass->delayed;
     int64_t now, until;
     Stay stay;
 
@@ -126,7 +127,7 @@ static Stay pass_stay(Xen9pPass *pass)
         pass->idle = now;
     }
     until = pass->idle + session->poll.ns;
-    if (now >= until || idle || pass->stalled || xen_9p_pass_dead(pass) ||
+    if (now >= until || waits || xen_9p_pass_dead(pass) ||
         !xen_9p_turn_alone(&session->turn, now)) {
         return pass->staying ? stay_end(pass, false) : STAY_OVER;
     }
@@ -195,6 +196,7 @@ void xen_9p_pass_run(Xen9pPass *pass)
 {
     pass->scheduled = false;
     pass->stalled = false;
+    pass->delayed = false;
     pass->progress = false;
     pass_do(pass, ALL_RINGS);
 }

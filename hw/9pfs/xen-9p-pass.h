@@ -71,6 +71,7 @@ struct Xen9pPass {
     unsigned in_flight;         /* requests that the server has */
     bool scheduled;             /* xen_9p_pass_run() is to run */
     bool stalled;               /* something waits for another request's end */
+    bool delayed;               /* something is tried again, in some time */
     bool progress;              /* since xen_9p_pass_run() began */
     bool quiesced;
     bool served;                /* a request, within a pass */

@@ -62,6 +62,7 @@ static bool request_patience(VirtfsRequest *req)
     if (now >= req->deadline) {
         return false;
     }
+    virtfs->pass.delayed = true;
     if (!timer_pending(virtfs->retry)) {
         timer_mod(virtfs->retry, now + VIRTFS_RETRY_MS);
     }
