@@ -544,12 +544,54 @@ static void remove_tree(const char *path)
     }
 }
 
+/* How many of the domain's devices are in xenstore. */
+static unsigned devices_stored(Fixture *f)
+{
+    static const char *const types[] = { "9pfs", "virtfs" };
+    unsigned i, sum = 0;
+
+    for (i = 0; i < G_N_ELEMENTS(types); i++) {
+        g_autofree char *path = g_strdup_printf("backend/%s/%u", types[i],
+                                                f->domid);
+        unsigned int num = 0;
+
+        free(xs_directory(f->xsh, XBT_NULL, path, &num));
+        sum += num;
+    }
+    return sum;
+}
+
+/* How many backends QEMU has, 0 if it is gone. */
+static unsigned devices_served(Qmp *qmp)
+{
+    g_autofree char *answer = qmp_run(qmp, "{\"execute\": \"qom-list\", "
+        "\"arguments\": {\"path\": \"/machine/peripheral\"}}");
+    const char *at = answer;
+    unsigned num = 0;
+
+    while (at && (at = strstr(at, "child<xen-backend>"))) {
+        num++;
+        at++;
+    }
+    return num;
+}
+
 /*
- * A crash on the way out, or a sanitizer's last word, fails the test. But QEMU
- * does not survive that a device is removed while it ends: qdev_unplug()
- * looks at the migration's state, which is freed by then. When it answers, it
- * has seen what the test did before.
+ * QEMU does not survive that a device is removed while it ends: qdev_unplug()
+ * looks at the migration's state, which is freed by then.
  */
+static void await_removals(Fixture *f)
+{
+    unsigned stored = devices_stored(f), waits = 200;
+    Qmp *qmp = qmp_new(f);
+
+    while (devices_served(qmp) > stored && waits--) {
+        g_usleep(10000);
+    }
+    qmp_free(qmp);
+}
+
+/* A crash on the way out, or a sanitizer's last word, fails the test. */
 static void end_backend(Fixture *f)
 {
     g_autofree char *log = log_name(f), *how = NULL;
@@ -557,7 +599,7 @@ static void end_backend(Fixture *f)
     int status;
 
     if (running && f->backend == BACKEND_OURS) {
-        qmp_free(qmp_new(f));
+        await_removals(f);
     }
     status = fixture_stop(f);
     how = process_describe(status);
