@@ -31,6 +31,7 @@ static const OptionCase cases[] = {
       "dispatch: 'auto|worker'", 0 },
     { "dispatch-empty", NULL, { "dispatch", "" }, "dispatch: ''", 0 },
     { "poll-max", NULL, { "poll-max-ns", "100000" }, NULL, 0 },
+    { "poll-never", NULL, { "poll-max-ns", "0" }, NULL, 0 },
     { "poll-too-long", NULL, { "poll-max-ns", "100001" },
       "poll-max-ns: '100001'", 0 },
     { "poll-empty", NULL, { "poll-max-ns", "" }, "poll-max-ns: ''", 0 },
