@@ -544,21 +544,13 @@ static void remove_tree(const char *path)
     }
 }
 
-/* How many of the domain's devices are in xenstore. */
-static unsigned devices_stored(Fixture *f)
+unsigned fixture_devices(Fixture *f, const char *type)
 {
-    static const char *const types[] = { "9pfs", "virtfs" };
-    unsigned i, sum = 0;
+    g_autofree char *path = g_strdup_printf("backend/%s/%u", type, f->domid);
+    unsigned int num = 0;
 
-    for (i = 0; i < G_N_ELEMENTS(types); i++) {
-        g_autofree char *path = g_strdup_printf("backend/%s/%u", types[i],
-                                                f->domid);
-        unsigned int num = 0;
-
-        free(xs_directory(f->xsh, XBT_NULL, path, &num));
-        sum += num;
-    }
-    return sum;
+    free(xs_directory(f->xsh, XBT_NULL, path, &num));
+    return num;
 }
 
 /* How many backends QEMU has, 0 if it is gone. */
@@ -582,7 +574,8 @@ static unsigned devices_served(Qmp *qmp)
  */
 static void await_removals(Fixture *f)
 {
-    unsigned stored = devices_stored(f), waits = 200;
+    unsigned stored = fixture_devices(f, "9pfs") + fixture_devices(f, "virtfs");
+    unsigned waits = 200;
     Qmp *qmp = qmp_new(f);
 
     while (devices_served(qmp) > stored && waits--) {

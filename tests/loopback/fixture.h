@@ -106,6 +106,7 @@ void fixture_await_call(Fixture *f, LoopFsCall call);
  * fixture_gone: the last device was removed by others, without a word to its
  *     frontend: as fixture_check(), then free the frontend.
  * fixture_check: assert that the backend, which has no device, holds nothing.
+ * fixture_devices: how many of a type xenstore's backend side has.
  * fixture_why: what is known of why a device does not connect, to be freed.
  */
 Fe *fixture_device(Fixture *f, const DeviceOpts *opts);
@@ -115,6 +116,7 @@ void fixture_drop(Fixture *f, Fe *fe);
 void fixture_abandon(Fixture *f, Fe *fe);
 void fixture_close(Fixture *f, Fe *fe);
 void fixture_gone(Fixture *f, Fe *fe);
+unsigned fixture_devices(Fixture *f, const char *type);
 void fixture_check(Fixture *f);
 char *fixture_why(Fixture *f, Fe *fe);
 

@@ -22,12 +22,10 @@ Fixture *shares_up(void)
 
 unsigned shares_count(Fixture *f, const char *type)
 {
-    g_autofree char *back = g_strdup_printf("backend/%s/%u", type, f->domid);
     g_autofree char *front = g_strdup_printf("/local/domain/%u/device/%s",
                                              f->domid, type);
-    unsigned int backs = 0, fronts = 0;
+    unsigned int backs = fixture_devices(f, type), fronts = 0;
 
-    free(xs_directory(f->xsh, XBT_NULL, back, &backs));
     free(xs_directory(f->xsh, XBT_NULL, front, &fronts));
     g_assert_cmpint(backs, ==, fronts);
     return backs;
