@@ -85,26 +85,10 @@ static bool directory_is_large(V9fsPDU *pdu, uint32_t fid)
 }
 
 /*
- * Whether a worker is listing the directory of @fid: the server would wait
- * for that with a mutex.
- */
-static bool directory_is_busy(V9fsPDU *pdu, uint32_t fid)
-{
-    V9fsCall *call;
-
-    QLIST_FOREACH(call, &session_of(pdu)->listings, next) {
-        if (call->fid == fid) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/*
  * What the message says of the call: how much it moves, and whether it can
  * block for long whatever those before it did.
  */
-static bool call_may_block(V9fsPDU *pdu, V9fsCall *call, uint32_t *size)
+static bool call_may_block(V9fsPDU *pdu, uint32_t *size)
 {
     CallFields fields;
 
@@ -118,9 +102,7 @@ static bool call_may_block(V9fsPDU *pdu, V9fsCall *call, uint32_t *size)
         *size = fields.count;
         return write_is_synchronous(pdu, fields.fid);
     case P9_TREADDIR:
-        call->fid = fields_of(pdu).fid;
-        return directory_is_large(pdu, call->fid) ||
-            directory_is_busy(pdu, call->fid);
+        return directory_is_large(pdu, fields_of(pdu).fid);
     case P9_TFSYNC:
     case P9_TWSTAT: /* which is an fsync if it changes nothing */
     case 0: /* v9fs_reset(), the end of all fids */
@@ -222,10 +204,9 @@ bool xen_9pfs_call_begin(V9fsPDU *pdu, V9fsCall *call)
 
     call_wait_for_turn(session, pdu);
     call->begin = 0;
-    call->listed = false;
     call->done = &session->calls_done;
     if (d->mode == XEN_9P_DISPATCH_AUTO) {
-        if (call_may_block(pdu, call, &size)) {
+        if (call_may_block(pdu, &size)) {
             rule = XEN_9P_CALL_MAY_BLOCK;
         }
         call->begin = session->now;
@@ -239,10 +220,6 @@ bool xen_9pfs_call_begin(V9fsPDU *pdu, V9fsCall *call)
     if (call->dispatch.ask) {
         call->switches = switches_now();
         call->begin = get_clock();
-    }
-    if (!call->dispatch.here && pdu->id == P9_TREADDIR) {
-        call->listed = true;
-        QLIST_INSERT_HEAD(&session->listings, call, next);
     }
     return call->dispatch.here;
 }
@@ -263,9 +240,6 @@ void xen_9pfs_call_end(V9fsPDU *pdu, V9fsCall *call)
     } else if (call->measured) {
         session->now = call->end;
     }
-    if (call->listed) {
-        QLIST_REMOVE(call, next);
-    }
     if (xen_9p_dispatch_end(&session->dispatch, &call->dispatch, took, slept,
                             session->now)) {
         trace_xen_9pfs_dispatch(session->name, pdu->id, took);
@@ -277,19 +251,20 @@ bool xen_9pfs_call_ready(const Xen9pfsSession *session)
     return qatomic_read(&session->calls_done) != session->calls_ended;
 }
 
-bool xen_9pfs_call_pin(Xen9pfsSession *session, V9fsPDU *pdu, uint32_t fid,
-                       uint32_t count)
+bool xen_9pfs_call_pin(Xen9pfsSession *session, V9fsPDU *pdu, uint8_t type,
+                       uint32_t fid, uint32_t count)
 {
     V9fsState *s = &session->state;
     V9fsFidState *f = fid_of(pdu, fid);
 
     /*
      * Of an open file, which the server need not open again, and with no
-     * limit of what it may read now.
+     * limit of what may be read or written now.
      */
     if (f && f->fid_type == P9_FID_FILE && f->fs.fd != -1 &&
         !throttle_enabled(&s->ctx.fst->cfg) &&
-        xen_9p_dispatch_here(&session->dispatch, P9_TREAD, count)) {
+        !(type == P9_TWRITE && write_is_synchronous(pdu, fid)) &&
+        xen_9p_dispatch_here(&session->dispatch, type, count)) {
         session->pinned = pdu;
         return true;
     }
@@ -324,7 +299,6 @@ void xen_9pfs_call_init(Xen9pfsSession *session)
 {
     struct statfs fs;
 
-    QLIST_INIT(&session->listings);
     qemu_co_queue_init(&session->paused);
     session->next_turn = timer_new_ns(QEMU_CLOCK_REALTIME, next_turn, session);
     xen_9p_turn_join(&session->turn);

@@ -14,7 +14,6 @@
 #define HW_9PFS_XEN_9P_CALL_H
 
 #include "qemu/atomic.h"
-#include "qemu/queue.h"
 #include "qemu/timer.h"
 #include "hw/9pfs/9p.h"
 #include "hw/9pfs/xen-9p-dispatch.h"
@@ -28,9 +27,6 @@ struct V9fsCall {
     /* The rest is of those who measure: xen-9p-call.c. */
     Xen9pDispatchCall dispatch;
     long switches;              /* times that the thread had gone to sleep */
-    bool listed;                /* in the session's listings, ... */
-    uint32_t fid;               /* ... for this one */
-    QLIST_ENTRY(V9fsCall) next;
 };
 
 /* Returns: true if the call is to run in place, from now on. */

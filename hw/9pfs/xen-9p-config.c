@@ -12,6 +12,7 @@
 #include "qemu/cutils.h"
 #include "qemu/option.h"
 #include "qemu/throttle.h"
+#include "qemu/units.h"
 #include "fsdev/qemu-fsdev.h"
 #include "hw/9pfs/xen-9p-config.h"
 #include "hw/9pfs/xen-9p-grant.h"
@@ -22,6 +23,7 @@ typedef struct ConfigOption {
     const char *node;
     const char *allowed;        /* for the message; words split by '|' */
     uint64_t max;               /* of a number, 0: one of the words */
+    uint64_t min;
 } ConfigOption;
 
 #define MODE    "an octal mode such as 0644"
@@ -61,6 +63,7 @@ static const ConfigOption own_options[] = {
     { "grant-policy", XEN_9P_GRANT_POLICIES, 0 },
     /* Not longer than a pass may take. */
     { "poll-max-ns", NUMBER " up to 100000", XEN_9P_TURN_MAX },
+    { "max-fids", NUMBER " from 16 to 16777216", 16 * MiB, 16 },
 };
 
 #define SECURITY_MODELS "none|passthrough|mapped|mapped-xattr|mapped-file"
@@ -152,7 +155,7 @@ static bool check_option(const ConfigOption *option, const char *value,
     if (option->max) {
         valid = g_ascii_isdigit(value[0]) &&
             qemu_strtou64(value, NULL, 0, &number) == 0 &&
-            number <= option->max;
+            number >= option->min && number <= option->max;
     } else {
         valid = word_index(value, option->allowed) >= 0;
     }

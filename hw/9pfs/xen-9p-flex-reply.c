@@ -11,6 +11,7 @@
 
 #include "qemu/osdep.h"
 #include "qemu/bswap.h"
+#include "hw/9pfs/xen-9p-admit.h"
 #include "hw/9pfs/xen-9p-flex.h"
 #include "trace.h"
 
@@ -36,10 +37,12 @@ static void reply_free(FlexRing *ring, Xen9pReply *reply)
 
 static bool reply_budget_left(const FlexRing *ring, uint32_t size)
 {
+    size_t budget = MIN((size_t)ring->in.size * REPLY_BUDGET,
+                        REPLY_BUDGET_ALL / ring->flex->pass.num_rings);
+
     return ring->reply_bytes == 0 ||
         (ring->waiting.length < REPLY_WAITING &&
-         ring->reply_bytes + xen_9p_reply_cost(size) <=
-         (size_t)ring->in.size * REPLY_BUDGET);
+         ring->reply_bytes + xen_9p_reply_cost(size) <= budget);
 }
 
 void flex_drop_replies(FlexRing *ring)
@@ -67,6 +70,31 @@ static void publish_all(Flex *flex)
     }
 }
 
+/*
+ * After Rflush the client may use the tag for another request: the reply to
+ * the one that had it must be in its ring before.
+ */
+static bool rflush_waits(const FlexRing *ring, const Xen9pReply *rflush)
+{
+    for (unsigned i = 0; i < ring->flex->pass.num_rings; i++) {
+        const FlexRing *other = &ring->flex->rings[i];
+
+        for (GList *l = other->waiting.head; l && other != ring; l = l->next) {
+            const Xen9pReply *reply = l->data;
+
+            /* Only an earlier one: two Rflush do not wait for each other. */
+            if (reply->serial > rflush->serial) {
+                break;
+            }
+            /* size[4] type[1] tag[2] */
+            if (lduw_le_p(reply->data + 5) == rflush->flushed_tag) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 void flex_reply_flush(FlexRing *ring)
 {
     Xen9pReply *reply;
@@ -81,7 +109,7 @@ void flex_reply_flush(FlexRing *ring)
         return;
     }
     while ((reply = g_queue_peek_head(&ring->waiting)) && reply->len <= room) {
-        if (reply->flushes && flex_flush_reply_waits(ring, reply)) {
+        if (reply->flushes && rflush_waits(ring, reply)) {
             ring->flex->pass.stalled = true;
             break;
         }
@@ -103,15 +131,14 @@ void flex_reply_flush(FlexRing *ring)
 }
 
 /* Whether it is a Tread that will be finished before there is another. */
-static bool request_pin(FlexRing *ring, const FlexRequest *req, V9fsPDU *pdu,
-                        uint32_t copied)
+static bool request_pin(FlexRing *ring, const FlexRequest *req, V9fsPDU *pdu)
 {
     Xen9pfsSession *session = ring->flex->pass.session;
 
     /* size[4] type[1] tag[2] fid[4] offset[8] count[4] */
-    return ring->header.id == P9_TREAD && copied >= 23 &&
-        xen_9pfs_call_pin(session, pdu, ldl_le_p(req->head + 7),
-                          ldl_le_p(req->head + 19));
+    return req->msg[4] == P9_TREAD && req->len >= XEN_9P_HEAD &&
+        xen_9pfs_call_pin(session, pdu, P9_TREAD, ldl_le_p(req->msg + 7),
+                          ldl_le_p(req->msg + 19));
 }
 
 static bool reply_fits(FlexRing *ring, uint32_t size)
@@ -155,12 +182,11 @@ static bool reply_private(FlexRing *ring, FlexRequest *req)
     return true;
 }
 
-bool flex_reply_begin(FlexRing *ring, FlexRequest *req, V9fsPDU *pdu,
-                      uint32_t copied)
+bool flex_reply_begin(FlexRing *ring, FlexRequest *req, V9fsPDU *pdu)
 {
-    req->room = xen_9p_message_bound(req->head, copied,
+    req->room = xen_9p_message_bound(req->msg, req->len,
                                      flex_message_limit(ring));
-    if (request_pin(ring, req, pdu, copied)) {
+    if (request_pin(ring, req, pdu)) {
         if (reply_fits(ring, req->room)) {
             reply_direct(ring, req);
             return true;
@@ -173,17 +199,42 @@ bool flex_reply_begin(FlexRing *ring, FlexRequest *req, V9fsPDU *pdu,
     return reply_private(ring, req);
 }
 
+/*
+ * A file has been opened. The room that its writer may need in the ring is
+ * what the reply says.
+ */
+static void reply_set_iounit(FlexRequest *req, V9fsPDU *pdu)
+{
+    Xen9pfsSession *session = req->ring->flex->pass.session;
+    /* size[4] type[1] tag[2] qid[13] iounit[4] */
+    uint8_t *iounit = req->reply->data + 20;
+    V9fsFidState *f;
+
+    if (pdu->id != P9_RLOPEN && pdu->id != P9_RLCREATE &&
+        pdu->id != P9_ROPEN && pdu->id != P9_RCREATE) {
+        return;
+    }
+    f = g_hash_table_lookup(session->state.fids,
+                            GINT_TO_POINTER((int32_t)ldl_le_p(req->msg + 7)));
+    if (pdu->size == 24 && f && f->fid_type == P9_FID_FILE &&
+        (f->open_flags & O_ACCMODE) != O_RDONLY) {
+        f->iounit = xen_9p_iounit_take(&session->iounit, ldl_le_p(iounit));
+        stl_le_p(iounit, f->iounit);
+    }
+}
+
 /* A reply in private memory is complete. */
 static void reply_queue(FlexRequest *req, V9fsPDU *pdu)
 {
     FlexRing *ring = req->ring;
     Xen9pReply *reply = req->reply;
 
+    reply_set_iounit(req, pdu);
     reply->len = pdu->size;
     reply->serial = ring->flex->replied++;
     if (pdu->id == P9_RFLUSH) {
         reply->flushes = true;
-        reply->flushed_tag = lduw_le_p(req->head + sizeof(P9MsgHeader));
+        reply->flushed_tag = lduw_le_p(req->msg + sizeof(P9MsgHeader));
     }
     g_queue_push_tail_link(&ring->waiting, &reply->link);
     /* At once: what is ready later, on any ring, comes after it. */
@@ -206,7 +257,7 @@ void flex_reply_end(FlexRequest *req, V9fsPDU *pdu)
     uint32_t size;
 
     if (pdu->size == 0 && !pdu->cancelled) {
-        xen_9p_message_mend(pdu, req->in, req->num_in);
+        xen_9pfs_mend(ring->flex->pass.session, pdu, req->in, req->num_in);
     }
     size = flex_dead(ring->flex) ? 0 : pdu->size;
     if (size > req->room) {

@@ -134,7 +134,8 @@ static int ring_connect(FlexRing *ring, const Xen9pfsRingConf *conf,
                                   conf->port, flex_event, ring, node, errp);
     }
     if (ret == 0) {
-        flex->replies.idle_max += ring->in.size * REPLY_IDLE;
+        flex->replies.idle_max = MIN(REPLY_IDLE_ALL, flex->replies.idle_max +
+                                     ring->in.size * REPLY_IDLE);
         trace_xen_9pfs_ring(flex->pass.session->name, ring->index, ring->order,
                             ring->page_ref, conf->port, ring->channel.port);
     }
@@ -150,6 +151,7 @@ int flex_connect(Xen9pfsSession *session, const Xen9pfsRingConf *conf,
     xen_9p_pass_init(&flex->pass, session, &flex_pass_ops, flex);
     session->connection = flex;
     session->stats.rings = num_rings;
+    session->iounit.ring = 0;
     xen_9p_reply_pool_init(&flex->replies, 0);
     for (unsigned i = 0; i < num_rings; i++) {
         FlexRing *ring = &flex->rings[i];
@@ -158,7 +160,6 @@ int flex_connect(Xen9pfsSession *session, const Xen9pfsRingConf *conf,
         ring->index = xen_9p_pass_add(&flex->pass, ring);
         xen_9p_channel_init(&ring->channel);
         ring->page_ref = conf[i].ref[0];
-        QTAILQ_INIT(&ring->held);
         g_queue_init(&ring->waiting);
     }
 
@@ -175,6 +176,7 @@ int flex_connect(Xen9pfsSession *session, const Xen9pfsRingConf *conf,
         flex_disconnect(session);
         return ret;
     }
+    session->iounit.ring = flex_smallest_ring(flex);
     /* A frontend may have been early. */
     xen_9p_pass_schedule(&flex->pass);
     return 0;

@@ -14,6 +14,7 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qemu/bswap.h"
+#include "hw/9pfs/xen-9p-admit.h"
 #include "hw/9pfs/xen-9p-compat.h"
 #include "hw/9pfs/xen-9p-flex.h"
 #include "trace.h"
@@ -51,11 +52,10 @@ static void ring_notify(FlexRing *ring)
 
 /* ---- Requests ---- */
 
-/* Give the bytes back to the frontend that no request needs any more. */
+/* Give the bytes back to the frontend that were taken. */
 static void ring_release(FlexRing *ring)
 {
-    FlexRequest *oldest = QTAILQ_FIRST(&ring->held);
-    uint32_t upto = oldest ? oldest->start : ring->out.position;
+    uint32_t upto = ring->out.position;
     uint32_t unread, used;
 
     if (flex_dead(ring->flex) || upto == ring->out.published) {
@@ -69,7 +69,7 @@ static void ring_release(FlexRing *ring)
      * A frontend that waits for room needs an event, now that there is some.
      * It does not wait where the largest message had room before.
      */
-    used = ring->out.position + unread - ring->out.published;
+    used = upto + unread - ring->out.published;
     if (ring->out.size - used < flex_message_limit(ring)) {
         ring->notify = true;
     }
@@ -87,66 +87,79 @@ static void ring_finish(void *opaque)
     ring_notify(ring);
 }
 
-bool flex_header(FlexRing *ring, uint32_t available)
-{
-    if (ring->size == 0) {
-        if (available < sizeof(ring->header)) {
-            return false;
-        }
-        xen_9p_ring_read(&ring->out, ring->out.position, &ring->header,
-                         sizeof(ring->header));
-        ring->size = le32_to_cpu(ring->header.size_le);
-        if (ring->size < sizeof(ring->header) ||
-            ring->size > ring->out.size) {
-            flex_fail(ring, "a request claims %" PRIu32 " bytes, possible "
-                      "are %zu to %" PRIu32, ring->size,
-                      sizeof(ring->header), ring->out.size);
-            return false;
-        }
-    }
-    return ring->size <= available;
-}
-
 /*
- * Take the latched request from the ring into @req. What the server parses
- * is copied; only a large payload stays where it is.
- *
- * Returns: how many bytes are in req->head.
- */
-static uint32_t request_load(FlexRequest *req, FlexRing *ring)
-{
-    uint32_t size = ring->size;
-    uint32_t copied = size <= XEN_9P_COPY_MAX ? size : XEN_9P_HEAD;
-
-    req->ring = ring;
-    req->start = ring->out.position;
-    req->held = copied < size;
-    xen_9p_ring_read(&ring->out, req->start, req->head, copied);
-    /* The header was checked: it is not to be what the ring says by now. */
-    memcpy(req->head, &ring->header, sizeof(ring->header));
-
-    req->out[0].iov_base = req->head;
-    req->out[0].iov_len = copied;
-    req->num_out = 1 + xen_9p_ring_iov(&ring->out, req->start + copied,
-                                       size - copied, &req->out[1]);
-    return copied;
-}
-
-/*
- * Take one request and hand it to the server, which may have answered it by
+ * Hand a request that is loaded to the server, which may have answered it by
  * the time that this returns.
+ *
+ * Returns: false, with nothing kept, if it has to wait.
+ */
+static bool request_submit(FlexRequest *req, V9fsPDU *pdu)
+{
+    FlexRing *ring = req->ring;
+    Flex *flex = ring->flex;
+    Xen9pfsSession *session = flex->pass.session;
+    Xen9pAdmission admission;
+    const char *lacks = NULL;
+    P9MsgHeader header;
+
+    memcpy(&header, req->msg, sizeof(header));
+    if (!xen_9pfs_admit(session, ring->index, req->msg, req->len,
+                        flex->pass.flushes.num > 0, &admission)) {
+        lacks = "requests that it must not meet";
+    } else if (!flex_reply_begin(ring, req, pdu)) {
+        lacks = "its replies to be read";
+    }
+    if (lacks) {
+        session->pinned = NULL;
+        flex_request_unload(req);
+        pdu_free(pdu);
+        return xen_9p_pass_stall(&flex->pass, ring->index, lacks);
+    }
+    xen_9p_pass_taken(&flex->pass, le32_to_cpu(header.size_le));
+    trace_xen_9pfs_request(session->name, ring->index,
+                           le16_to_cpu(header.tag_le), header.id,
+                           le32_to_cpu(header.size_le));
+    xen_9pfs_submit(session, pdu, &header, &admission);
+    return true;
+}
+
+/* A complete request is the next one in its ring. */
+static bool ring_take(FlexRing *ring)
+{
+    Flex *flex = ring->flex;
+    uint32_t from = ring->out.position, size = ring->size;
+    V9fsPDU *pdu = pdu_alloc(&flex->pass.session->state);
+    FlexRequest *req;
+
+    if (!pdu) {
+        return xen_9p_pass_stall(&flex->pass, ring->index, "a free PDU");
+    }
+    req = &flex->requests[pdu->idx];
+    if (!flex_request_load(ring, req, pdu)) {
+        pdu_free(pdu);
+        return xen_9p_pass_stall(&flex->pass, ring->index, "memory");
+    }
+    /* Before the server has it: it may come back here. */
+    ring->out.position = from + size;
+    ring->size = 0;
+    if (!request_submit(req, pdu)) {
+        ring->out.position = from;
+        ring->size = size;
+        return false;
+    }
+    return true;
+}
+
+/*
+ * Take one request.
  *
  * Returns: false if there is none, or none can be taken now.
  */
 static bool ring_receive(void *opaque)
 {
     FlexRing *ring = opaque;
-    Flex *flex = ring->flex;
-    V9fsState *s = &flex->pass.session->state;
-    uint32_t available, copied;
-    P9MsgHeader header;
-    FlexRequest *req;
-    V9fsPDU *pdu;
+    Xen9pPass *pass = &ring->flex->pass;
+    uint32_t available;
 
     if (!xen_9p_ring_readable(&ring->out, &available)) {
         flex_fail(ring, "out_prod or out_cons is corrupt");
@@ -155,34 +168,53 @@ static bool ring_receive(void *opaque)
     if (!flex_header(ring, available)) {
         return false;
     }
-    if (ring->header.id == P9_TFLUSH && flex_flush_waits(ring)) {
-        return xen_9p_pass_stall(&flex->pass, ring->index,
-                                 "requests of other rings");
+    if (ring->header.id != P9_TFLUSH || ring->size < XEN_9P_FLUSH_SIZE ||
+        !xen_9p_pass_keeps(pass, ring->index)) {
+        return ring_take(ring);
     }
-    pdu = pdu_alloc(s);
+    if (pass->flushes.num >= 2 * XEN_9P_FLUSH_MAX) {
+        return xen_9p_pass_stall(pass, ring->index, "other Tflush");
+    }
+    flex_flush_keep(ring);
+    return true;
+}
+
+static bool ring_flush(void *opaque, Xen9pFlush *kept)
+{
+    FlexRing *ring = opaque;
+    Flex *flex = ring->flex;
+    FlexFlush *flush = container_of(kept, FlexFlush, flush);
+    V9fsPDU *pdu = pdu_alloc(&flex->pass.session->state);
+    FlexRequest *req;
+
     if (!pdu) {
         return xen_9p_pass_stall(&flex->pass, ring->index, "a free PDU");
     }
     req = &flex->requests[pdu->idx];
-    copied = request_load(req, ring);
-    if (!flex_reply_begin(ring, req, pdu, copied)) {
-        pdu_free(pdu);
-        return xen_9p_pass_stall(&flex->pass, ring->index,
-                                 "its replies to be read");
+    flex_request_load_flush(ring, req, flush);
+    if (!request_submit(req, pdu)) {
+        return false;
     }
-    if (req->held) {
-        QTAILQ_INSERT_TAIL(&ring->held, req, next);
-    }
-    header = ring->header;
-    ring->out.position += ring->size;
-    ring->size = 0;
-    xen_9p_pass_taken(&flex->pass, le32_to_cpu(header.size_le));
-    trace_xen_9pfs_request(flex->pass.session->name, ring->index,
-                           le16_to_cpu(header.tag_le), header.id,
-                           le32_to_cpu(header.size_le));
-    pdu_submit(pdu, &header);
-    flex->pass.session->pinned = NULL;
+    g_free(flush);
     return true;
+}
+
+static void ring_forget(Xen9pFlush *kept)
+{
+    g_free(container_of(kept, FlexFlush, flush));
+}
+
+static void ring_view(void *opaque, Xen9pFlushView *view)
+{
+    FlexRing *ring = opaque;
+    uint32_t available;
+
+    *view = (Xen9pFlushView) { ring->out.position, ring->out.position };
+    if (xen_9p_ring_readable(&ring->out, &available) &&
+        flex_header(ring, available)) {
+        view->sent += available;
+        view->more = true;
+    }
 }
 
 static bool ring_has_request(void *opaque)
@@ -207,6 +239,9 @@ static bool ring_rest(void *opaque)
 
 const Xen9pPassOps flex_pass_ops = {
     .receive = ring_receive,
+    .view = ring_view,
+    .flush = ring_flush,
+    .forget = ring_forget,
     .finish = ring_finish,
     .waiting = ring_has_request,
     .rest = ring_rest,
@@ -266,6 +301,16 @@ static void flex_init_out_iov(V9fsPDU *pdu, struct iovec **piov,
     *pniov = req->num_out;
 }
 
+uint32_t flex_smallest_ring(const Flex *flex)
+{
+    uint32_t size = UINT32_MAX;
+
+    for (unsigned i = 0; i < flex->pass.num_rings; i++) {
+        size = MIN(size, flex->rings[i].in.size);
+    }
+    return size;
+}
+
 /* A request is done. The server frees its PDU after this. */
 static void flex_push_and_notify(V9fsPDU *pdu)
 {
@@ -273,27 +318,19 @@ static void flex_push_and_notify(V9fsPDU *pdu)
     FlexRequest *req = request_of(pdu);
     FlexRing *ring = req->ring;
 
-    if (req->held) {
-        QTAILQ_REMOVE(&ring->held, req, next);
-        req->held = false;
-    }
+    flex_request_unload(req);
     trace_xen_9pfs_reply(flex->pass.session->name, ring->index, pdu->tag,
                          pdu->id, pdu->size);
     flex_reply_end(req, pdu);
+    xen_9pfs_finished(flex->pass.session, pdu);
     xen_9p_pass_ended(&flex->pass, ring->index);
 }
 
 #if XEN_9PFS_HAVE_LIMITS
-/* The smallest of all rings: a client may send on any of them. */
+/* A client may send on any of its rings. */
 static size_t flex_msize_limit(V9fsState *s)
 {
-    Flex *flex = flex_of(s);
-    size_t limit = SIZE_MAX;
-
-    for (unsigned i = 0; i < flex->pass.num_rings; i++) {
-        limit = MIN(limit, flex->rings[i].in.size);
-    }
-    return limit;
+    return flex_smallest_ring(flex_of(s));
 }
 
 static size_t flex_response_buffer_size(V9fsPDU *pdu)
@@ -311,6 +348,7 @@ const Xen9pfsTransport xen_9pfs_flex_transport = {
         .push_and_notify = flex_push_and_notify,
         .call_begin = xen_9pfs_call_begin,
         .call_end = xen_9pfs_call_end,
+        .fid_freed = xen_9pfs_fid_freed,
 #if XEN_9PFS_HAVE_LIMITS
         .msize_limit = flex_msize_limit,
         .response_buffer_size = flex_response_buffer_size,

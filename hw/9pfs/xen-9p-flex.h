@@ -1,8 +1,8 @@
 /*
  * Xen 9P backend: one connection of the 9pfs transport
  *
- * Shared by its data path (xen-9p-flex.c), its replies (-reply.c), its set-up
- * (-setup.c) and what it owes a Tflush (-flush.c), and by nothing else.
+ * Shared by its data path (xen-9p-flex.c), its requests (-request.c), its
+ * replies (-reply.c) and its set-up (-setup.c), and by nothing else.
  *
  * Copyright (c) 2026 The xen-9pfs authors
  *
@@ -23,11 +23,19 @@
 
 /*
  * Memory for a ring's replies, those in the making and those that wait for
- * room, in units of the ring's "in" half; and how much of it is kept when no
- * reply needs it.
+ * room, in units of the ring's "in" half, and for all rings together; and how
+ * much of it is kept when no reply needs it.
  */
 #define REPLY_BUDGET        8
+#define REPLY_BUDGET_ALL    (8 * MiB)
 #define REPLY_IDLE          4
+#define REPLY_IDLE_ALL      (4 * MiB)
+
+/*
+ * Memory for what of requests does not fit FlexRequest.head. One of them can
+ * always have it.
+ */
+#define BODY_BUDGET         (4 * MiB)
 
 /* A reply of this size is not copied if it can be built in the ring. */
 #define REPLY_LARGE         (32 * KiB)
@@ -41,17 +49,23 @@ typedef struct Flex Flex;
 /* A request in flight, one for each PDU of the server, by its index. */
 typedef struct FlexRequest {
     FlexRing *ring;             /* where it came from */
+    uint8_t *msg;               /* private: all but a large payload */
+    uint32_t len;               /* how much that is */
+    Xen9pReply *body;           /* memory for what is not in head[], or NULL */
     Xen9pReply *reply;          /* NULL: it is built in the ring */
-    QTAILQ_ENTRY(FlexRequest) next; /* in ring->held */
-    bool held;                  /* its bytes in the ring are still in use */
-    uint32_t start;             /* its first byte's index in the ring */
     uint32_t num_out;
-    struct iovec out[3];        /* the request: copied part, ring */
+    struct iovec out[3];        /* the request: msg, and its payload */
     uint32_t room;              /* for the reply */
     uint32_t num_in;
     struct iovec in[2];         /* the reply's data[], or the ring */
     uint8_t head[XEN_9P_COPY_MAX];
 } FlexRequest;
+
+/* A Tflush that is kept back. */
+typedef struct FlexFlush {
+    Xen9pFlush flush;
+    uint8_t msg[XEN_9P_FLUSH_SIZE];
+} FlexFlush;
 
 struct FlexRing {
     Flex *flex;
@@ -70,9 +84,6 @@ struct FlexRing {
     Xen9pRing out;
     P9MsgHeader header;         /* of the request at out.position */
     uint32_t size;              /* that request's size, 0: not known yet */
-    bool flush_seen;            /* it is a Tflush that waits for ... */
-    uint32_t flush_after[XEN_9PFS_MAX_RINGS]; /* ... these of other rings */
-    QTAILQ_HEAD(, FlexRequest) held; /* in the order of the ring */
 
     /* Replies */
     Xen9pRing in;
@@ -87,7 +98,8 @@ struct Flex {
     Xen9pPass pass;             /* has the session, and what rings there are */
     xengnttab_handle *gnttab;
     uint64_t replied;           /* the next reply's serial number */
-    Xen9pReplyPool replies;
+    Xen9pReplyPool replies;     /* for requests' bodies, too */
+    size_t body_bytes;
     FlexRing rings[XEN_9PFS_MAX_RINGS];
     FlexRequest requests[MAX_REQ];
 };
@@ -125,17 +137,23 @@ void G_GNUC_PRINTF(2, 3) flex_fail(FlexRing *ring, const char *fmt, ...);
 uint32_t flex_message_limit(FlexRing *ring);
 
 /**
+ * flex_smallest_ring: the size of a connection's smallest ring
+ * @flex: the connection
+ *
+ * Returns: how many bytes each of its halves has.
+ */
+uint32_t flex_smallest_ring(const Flex *flex);
+
+/**
  * flex_reply_begin: make room for the reply to a request
  * @ring: where the request came from
- * @req: the request, as far as it is in @req->head
+ * @req: the request, loaded
  * @pdu: its PDU, not submitted yet
- * @copied: how many bytes are in @req->head
  *
  * Returns: false if there is neither room in the ring nor memory for it now;
  * or if the frontend has broken the ring.
  */
-bool flex_reply_begin(FlexRing *ring, FlexRequest *req, V9fsPDU *pdu,
-                      uint32_t copied);
+bool flex_reply_begin(FlexRing *ring, FlexRequest *req, V9fsPDU *pdu);
 
 /**
  * flex_reply_end: the server is done with a request, send the reply if any
@@ -183,28 +201,38 @@ void flex_drop_replies(FlexRing *ring);
 bool flex_header(FlexRing *ring, uint32_t available);
 
 /**
- * flex_flush_waits: a Tflush is a ring's next request, is it too early for it?
- * @ring: the ring
+ * flex_request_load: copy a ring's next request out of it
+ * @ring: the ring, whose header is latched and whose request is complete
+ * @req: to fill in
+ * @pdu: its PDU
  *
- * It must not get to the server before the request that it is about, which
- * the client may have sent on another ring. What the other rings hold when
- * the Tflush is first seen goes before it, as far as it is complete.
+ * Only the payload of a large Twrite may stay where it is: if the request is
+ * sure to be done with it before another is taken (session->pinned).
  *
- * Returns: true while there is some left.
+ * Returns: false if there is no memory for it now.
  */
-bool flex_flush_waits(FlexRing *ring);
+bool flex_request_load(FlexRing *ring, FlexRequest *req, V9fsPDU *pdu);
 
 /**
- * flex_flush_reply_waits: an Rflush is a ring's next reply, is it too early?
- * @ring: the ring
- * @rflush: the reply
- *
- * After Rflush the client may use the tag for another request: the reply to
- * the one that had it must be in its ring before.
- *
- * Returns: true while that reply waits for room in its own ring.
+ * flex_request_load_flush: the same for a Tflush that was kept back
+ * @ring: the ring that it came from
+ * @req: to fill in
+ * @flush: the Tflush
  */
-bool flex_flush_reply_waits(const FlexRing *ring, const Xen9pReply *rflush);
+void flex_request_load_flush(FlexRing *ring, FlexRequest *req,
+                             FlexFlush *flush);
+
+/**
+ * flex_request_unload: free what a request has beside its reply
+ * @req: a request that is loaded
+ */
+void flex_request_unload(FlexRequest *req);
+
+/**
+ * flex_flush_keep: take a Tflush out of a ring, to be submitted later
+ * @ring: the ring, whose next request that is
+ */
+void flex_flush_keep(FlexRing *ring);
 
 /* Xen9pfsTransport's operations of these names */
 int flex_connect(Xen9pfsSession *session, const Xen9pfsRingConf *conf,

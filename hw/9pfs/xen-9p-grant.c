@@ -15,7 +15,7 @@
 #include "trace.h"
 
 /* Copies and mappings of one connection, and memory that it keeps. */
-#define IN_USE_MAX          (64 * MiB)
+#define IN_USE_MAX          (12 * MiB)
 #define POOL_IDLE_MAX       (4 * MiB)
 
 /*

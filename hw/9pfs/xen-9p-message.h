@@ -10,14 +10,14 @@
 #define HW_9PFS_XEN_9P_MESSAGE_H
 
 #include "hw/9pfs/9p.h"
+#include "hw/9pfs/xen-9p-order.h"
 
-/*
- * Requests up to this size are copied out of the guest's memory. Of larger
- * ones only the fixed part of a Twrite is copied; the payload is written to
- * the file from where it is.
- */
+/* Of a larger Twrite not more than the fixed part, its head, is parsed. */
 #define XEN_9P_COPY_MAX         (4096 + P9_IOHDRSZ)
 #define XEN_9P_HEAD             23
+
+/* A Tflush: size[4] type[1] tag[2] oldtag[2] */
+#define XEN_9P_FLUSH_SIZE       9
 
 /**
  * xen_9p_message_bound: the most that the reply to a request can need
@@ -29,15 +29,34 @@ uint32_t xen_9p_message_bound(const uint8_t *msg, uint32_t len,
                               uint32_t limit);
 
 /**
+ * xen_9p_message_curb: ask for no more than the server is to give at once
+ * @msg: our own copy of a request, from its header on
+ * @len: how much of it that is
+ *
+ * A Treaddir may have a smaller count than it asks for; the client asks again.
+ */
+void xen_9p_message_curb(uint8_t *msg, uint32_t len);
+
+/**
+ * xen_9p_message_key: which fids a request is about, and what it does there
+ * @msg: our own copy of a request, from its header on
+ * @len: how much of it that is
+ * @key: to fill in; has no fids where the message is too short for them
+ */
+void xen_9p_message_key(const uint8_t *msg, uint32_t len, Xen9pOrderKey *key);
+
+/**
  * xen_9p_message_mend: put in what the server has left out of a reply
- * @pdu: a request that the server has completed with a size of 0, and that
- *       was not cancelled
+ * @pdu: a request that was completed with a size of 0, and that was not
+ *       cancelled
  * @iov: room for the reply
  * @num: elements of @iov
+ * @err: an errno, for where it has to be an error
  *
  * Returns: false if there is no room for it.
  */
-bool xen_9p_message_mend(V9fsPDU *pdu, struct iovec *iov, unsigned num);
+bool xen_9p_message_mend(V9fsPDU *pdu, struct iovec *iov, unsigned num,
+                         int err);
 
 /**
  * xen_9p_message_error: put an error in the place of a reply

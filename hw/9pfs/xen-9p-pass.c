@@ -64,6 +64,41 @@ static bool pass_rings(Xen9pPass *pass)
     return more;
 }
 
+static void view_rings(const Xen9pPass *pass, Xen9pFlushView *view)
+{
+    for (unsigned i = 0; i < pass->num_rings; i++) {
+        pass->ops->view(pass->rings[i], &view[i]);
+    }
+}
+
+/* Hand on the Tflush that were kept back, as far as their time has come. */
+static void pass_flushes(Xen9pPass *pass)
+{
+    Xen9pFlushView view[XEN_9PFS_MAX_RINGS];
+    bool done = true;
+
+    while (pass->flushes.num && done && !xen_9p_pass_dead(pass)) {
+        Xen9pFlush *flush;
+        void *ring;
+
+        view_rings(pass, view);
+        flush = xen_9p_flush_next(&pass->flushes, view, pass->num_rings);
+        if (!flush) {
+            pass->stalled = true;
+            return;
+        }
+        ring = pass->rings[flush->ring];
+        pass->current = flush->ring;
+        xen_9p_flush_remove(&pass->flushes, flush);
+        done = pass->ops->flush(ring, flush);
+        if (!done) {
+            xen_9p_flush_put_back(&pass->flushes, flush);
+        }
+        pass->ops->finish(ring);
+        pass->current = -1;
+    }
+}
+
 static bool any_waiting(const Xen9pPass *pass)
 {
     for (unsigned i = 0; i < pass->num_rings; i++) {
@@ -179,8 +214,10 @@ static void pass_do(Xen9pPass *pass, int ring)
         }
     }
     more = all ? pass_rings(pass) : pass_ring(pass, ring);
+    pass_flushes(pass);
     while (!more && (stay = pass_stay(pass)) == STAY_CAUGHT) {
         more = pass_rings(pass);
+        pass_flushes(pass);
     }
     more = xen_9pfs_turn_end(session, more || stay == STAY_ON);
     /* One ring may have waited for what another one has just done. */
@@ -228,6 +265,23 @@ bool xen_9p_pass_stall(Xen9pPass *pass, unsigned ring, const char *what)
     return false;
 }
 
+bool xen_9p_pass_keeps(const Xen9pPass *pass, unsigned ring)
+{
+    Xen9pFlushView view[XEN_9PFS_MAX_RINGS];
+
+    view_rings(pass, view);
+    return !xen_9p_flush_free_to_go(&pass->flushes, view, pass->num_rings,
+                                    ring);
+}
+
+void xen_9p_pass_keep(Xen9pPass *pass, Xen9pFlush *flush)
+{
+    trace_xen_9pfs_keep_flush(pass->session->name, flush->ring, flush->tag,
+                              flush->oldtag);
+    xen_9p_flush_keep(&pass->flushes, flush);
+    pass->progress = true;
+}
+
 void xen_9p_pass_taken(Xen9pPass *pass, uint32_t size)
 {
     if (pass->staying) {
@@ -272,6 +326,7 @@ void xen_9p_pass_init(Xen9pPass *pass, Xen9pfsSession *session,
         .current = -1,
         .bh = qemu_bh_new(pass_bh, pass),
     };
+    xen_9p_flush_init(&pass->flushes);
 }
 
 unsigned xen_9p_pass_add(Xen9pPass *pass, void *ring)
@@ -283,6 +338,12 @@ unsigned xen_9p_pass_add(Xen9pPass *pass, void *ring)
 
 void xen_9p_pass_quiesce(Xen9pPass *pass)
 {
+    Xen9pFlush *flush;
+
     pass->quiesced = true;
     qemu_bh_delete(pass->bh);
+    while ((flush = xen_9p_flush_any(&pass->flushes))) {
+        xen_9p_flush_remove(&pass->flushes, flush);
+        pass->ops->forget(flush);
+    }
 }

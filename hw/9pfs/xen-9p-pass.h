@@ -14,6 +14,7 @@
 #ifndef HW_9PFS_XEN_9P_PASS_H
 #define HW_9PFS_XEN_9P_PASS_H
 
+#include "hw/9pfs/xen-9p-flush.h"
 #include "hw/9pfs/xen-9pfs.h"
 
 /*
@@ -41,6 +42,20 @@ typedef struct Xen9pPassOps {
      */
     bool (*receive)(void *ring);
 
+    /* view: which requests the ring holds; xen-9p-flush.h */
+    void (*view)(void *ring, Xen9pFlushView *view);
+
+    /*
+     * flush: hand a Tflush that was kept back, of this ring, to the server,
+     * and take it over
+     *
+     * Returns: false if that cannot be done now.
+     */
+    bool (*flush)(void *ring, Xen9pFlush *flush);
+
+    /* forget: free a Tflush that was kept back, unanswered */
+    void (*forget)(Xen9pFlush *flush);
+
     /* finish: tell the frontend of all that has been done, if there is any */
     void (*finish)(void *ring);
 
@@ -67,6 +82,7 @@ struct Xen9pPass {
     void *rings[XEN_9PFS_MAX_RINGS]; /* the transport's, for @ops */
     unsigned first;             /* ring to begin with: each gets its turn */
     int current;                /* its replies are told later; -1: of none */
+    Xen9pFlushes flushes;       /* kept back */
     QEMUBH *bh;                 /* a pass over all rings */
     unsigned in_flight;         /* requests that the server has */
     bool scheduled;             /* xen_9p_pass_run() is to run */
@@ -134,6 +150,22 @@ void xen_9p_pass_event(Xen9pPass *pass, unsigned ring);
  * Returns: false, for receive() to return.
  */
 bool xen_9p_pass_stall(Xen9pPass *pass, unsigned ring, const char *what);
+
+/**
+ * xen_9p_pass_keeps: whether a Tflush has to be kept back
+ * @pass: the connection's
+ * @ring: where it is the next request
+ *
+ * Returns: false if the server may have it before what is behind it.
+ */
+bool xen_9p_pass_keeps(const Xen9pPass *pass, unsigned ring);
+
+/**
+ * xen_9p_pass_keep: keep it back, out of its ring
+ * @pass: the connection's
+ * @flush: as for xen_9p_flush_keep(), until ops->flush() or ops->forget()
+ */
+void xen_9p_pass_keep(Xen9pPass *pass, Xen9pFlush *flush);
 
 /**
  * xen_9p_pass_taken: a request goes to the server now

@@ -25,8 +25,12 @@ static bool session_configure(Xen9pfsSession *session, XenLegacyDevice *xendev,
                                     errp);
 
     session->poll.max = XEN_9P_POLL_DEFAULT;
-    if (mode < 0 || !xen_9pfs_config_number(xendev, "poll-max-ns",
-                                            &session->poll.max, errp)) {
+    session->limit.max_fids = XEN_9P_LIMIT_FIDS;
+    if (mode < 0 ||
+        !xen_9pfs_config_number(xendev, "poll-max-ns", &session->poll.max,
+                                errp) ||
+        !xen_9pfs_config_number(xendev, "max-fids", &session->limit.max_fids,
+                                errp)) {
         return false;
     }
     session->dispatch.mode = mode;
@@ -63,6 +67,7 @@ Xen9pfsSession *xen_9pfs_session_new(XenLegacyDevice *xendev,
     session->name = g_strdup_printf("xen %s of domain %d", xendev->name,
                                     xendev->dom);
     session->bh = qemu_bh_new(end, session);
+    xen_9p_order_init(&session->order);
     if (!session_configure(session, xendev, errp) ||
         !session_open_share(session, xendev, errp)) {
         xen_9pfs_session_free(session);

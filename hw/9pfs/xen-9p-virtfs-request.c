@@ -58,6 +58,7 @@ static void request_shrink(VirtfsRequest *req)
 
 void virtfs_request_free(VirtfsRequest *req)
 {
+    g_clear_pointer(&req->body, g_free);
     if (req->max_slots > KEEP_SLOTS || req->out.max > KEEP_SEGMENTS ||
         req->in.max > KEEP_SEGMENTS) {
         request_shrink(req);
@@ -177,22 +178,32 @@ static int find_segments(VirtfsRequest *req, const char **why)
  */
 static void request_latch(VirtfsRequest *req)
 {
-    req->copied = req->size <= XEN_9P_COPY_MAX ? req->size : XEN_9P_HEAD;
-    iov_to_buf(req->out.iov, req->out.num_iov, 0, req->head, req->copied);
+    bool large = req->size > XEN_9P_COPY_MAX;
+    /* What is larger still is refused, for which its head is enough. */
+    bool payload = large && req->header.id == P9_TWRITE;
+
+    req->len = large ? XEN_9P_HEAD : req->size;
+    if (large && !payload && req->size <= XEN_9P_LIMIT_MESSAGE) {
+        req->len = req->size;
+        req->body = g_malloc(req->size);
+    }
+    req->msg = req->body ?: req->head;
+    iov_to_buf(req->out.iov, req->out.num_iov, 0, req->msg, req->len);
     /* The header was checked: it is not to be what the page says by now. */
-    memcpy(req->head, &req->header, sizeof(req->header));
+    memcpy(req->msg, &req->header, sizeof(req->header));
+    xen_9p_message_curb(req->msg, req->len);
 
     if (req->out.num_iov + 1 > req->max_iov) {
         req->max_iov = req->out.num_iov + 1;
         req->iov = g_renew(struct iovec, req->iov, req->max_iov);
     }
-    req->iov[0].iov_base = req->head;
-    req->iov[0].iov_len = req->copied;
+    req->iov[0].iov_base = req->msg;
+    req->iov[0].iov_len = req->len;
     req->num_iov = 1;
-    if (req->copied < req->size) {
+    if (payload) {
         req->num_iov += iov_copy(req->iov + 1, req->max_iov - 1,
                                  req->out.iov, req->out.num_iov,
-                                 req->copied, req->size - req->copied);
+                                 req->len, req->size - req->len);
     } else {
         xen_9p_buffer_end(&req->queue->virtfs->grants, &req->out, 0);
     }
@@ -234,7 +245,7 @@ int virtfs_request_open_reply(VirtfsRequest *req)
     int32_t msize = virtfs->pass.session->state.msize;
     /* Before Tversion, or where the server refused a smaller one. */
     uint32_t limit = MIN(req->in.size, MAX(msize, P9_MIN_MSIZE));
-    uint32_t bound = xen_9p_message_bound(req->head, req->copied, limit);
+    uint32_t bound = xen_9p_message_bound(req->msg, req->len, limit);
 
     if (!xen_9p_buffer_fits(&virtfs->grants, &req->in, bound)) {
         return -ENOBUFS;

@@ -15,6 +15,7 @@
 #include "qemu/bswap.h"
 #include "qemu/iov.h"
 #include "qemu/timer.h"
+#include "hw/9pfs/xen-9p-admit.h"
 #include "hw/9pfs/xen-9p-compat.h"
 #include "hw/9pfs/xen-9p-virtfs.h"
 #include "trace.h"
@@ -151,51 +152,21 @@ static VirtfsRequest *queue_take(VirtfsQueue *queue)
     return NULL;
 }
 
-/*
- * A Tflush must not get to the server before the request that it is about,
- * which the client may have sent on another queue. What the other queues hold
- * when the Tflush is first seen goes before it.
- *
- * Returns: true if there is some left.
- */
-static bool queue_early(VirtfsQueue *queue)
-{
-    Virtfs *virtfs = queue->virtfs;
-    bool early = false;
-
-    for (unsigned i = 0; i < virtfs->pass.num_rings; i++) {
-        VirtfsQueue *other = &virtfs->queues[i];
-        uint32_t left = other->slots.next;
-
-        if (other == queue) {
-            continue;
-        }
-        if (!queue->flush_seen) {
-            queue->flush_after[i] = xen_9p_slots_pending(&other->slots);
-        }
-        if (other->head) {
-            if (other->head->loaded && other->head->header.id == P9_TFLUSH) {
-                /* Two Tflush do not wait for each other. */
-                continue;
-            }
-            left -= other->head->num_slots;
-        }
-        if ((int32_t)(queue->flush_after[i] - left) > 0) {
-            early = true;
-        }
-    }
-    queue->flush_seen = early;
-    return early;
-}
-
 /* Hand a request that is loaded to the server. Returns as queue_advance(). */
 static int queue_submit(VirtfsQueue *queue, VirtfsRequest *req)
 {
     Virtfs *virtfs = queue->virtfs;
-    V9fsPDU *pdu = pdu_alloc(&virtfs->pass.session->state);
+    Xen9pPass *pass = &virtfs->pass;
     P9MsgHeader header = req->header;
+    Xen9pAdmission admission;
+    V9fsPDU *pdu;
     int ret;
 
+    if (!xen_9pfs_admit(pass->session, queue->index, req->msg, req->len,
+                        pass->flushes.num > 0, &admission)) {
+        return -EBUSY;
+    }
+    pdu = pdu_alloc(&pass->session->state);
     if (!pdu) {
         return -ENOSR;
     }
@@ -204,14 +175,32 @@ static int queue_submit(VirtfsQueue *queue, VirtfsRequest *req)
         pdu_free(pdu);
         return ret;
     }
-    queue->head = NULL;
+    if (queue->head == req) {
+        queue->head = NULL;
+    }
     req->deadline = 0;
     virtfs->by_pdu[pdu->idx] = req;
-    xen_9p_pass_taken(&virtfs->pass, req->size);
-    trace_xen_9pfs_request(virtfs->pass.session->name, queue->index,
+    xen_9p_pass_taken(pass, req->size);
+    trace_xen_9pfs_request(pass->session->name, queue->index,
                            le16_to_cpu(header.tag_le), header.id, req->size);
     /* It may have been answered, and @req be gone, when this returns. */
-    pdu_submit(pdu, &header);
+    xen_9pfs_submit(pass->session, pdu, &header, &admission);
+    return 0;
+}
+
+/* Keep a Tflush back. Returns as queue_advance(). */
+static int queue_keep_flush(VirtfsQueue *queue, VirtfsRequest *req)
+{
+    Xen9pPass *pass = &queue->virtfs->pass;
+
+    if (pass->flushes.num >= 2 * XEN_9P_FLUSH_MAX) {
+        return -EBUSY;
+    }
+    queue->head = NULL;
+    req->flush.ring = queue->index;
+    req->flush.tag = le16_to_cpu(req->header.tag_le);
+    req->flush.oldtag = lduw_le_p(req->msg + sizeof(req->header));
+    xen_9p_pass_keep(pass, &req->flush);
     return 0;
 }
 
@@ -228,18 +217,52 @@ static int queue_advance(VirtfsQueue *queue, const char **why)
     if (ret < 0) {
         return ret;
     }
-    if (req->header.id == P9_TFLUSH && queue_early(queue)) {
-        return -EBUSY;
+    if (req->header.id == P9_TFLUSH && req->len >= XEN_9P_FLUSH_SIZE &&
+        xen_9p_pass_keeps(&queue->virtfs->pass, queue->index)) {
+        return queue_keep_flush(queue, req);
     }
     return queue_submit(queue, req);
 }
 
-static void queue_refuse(VirtfsQueue *queue, int16_t status)
+static void queue_refuse(VirtfsQueue *queue, VirtfsRequest *req,
+                         int16_t status)
 {
-    VirtfsRequest *req = queue->head;
-
-    queue->head = NULL;
+    if (queue->head == req) {
+        queue->head = NULL;
+    }
     request_respond(req, status);
+}
+
+/* What has come of a transaction. Returns: false if it has to wait. */
+static bool queue_settle(VirtfsQueue *queue, VirtfsRequest *req, int result,
+                         const char *why)
+{
+    Xen9pPass *pass = &queue->virtfs->pass;
+
+    switch (result) {
+    case 0:
+        return true;
+    case -EINVAL:
+        trace_xen_9pfs_virtfs_malformed(pass->session->name, queue->index,
+                                        req->slot[0].id, why);
+        queue_refuse(queue, req, XEN_VIRTFSIF_RSP_ERROR);
+        return true;
+    case -EAGAIN:
+        if (request_patience(req)) {
+            return false;
+        }
+        /* fall through */
+    case -EFAULT:
+        queue_refuse(queue, req, XEN_VIRTFSIF_RSP_BAD_GRANT);
+        return true;
+    case -EBUSY:
+        return xen_9p_pass_stall(pass, queue->index,
+                                 "requests that it must not meet");
+    case -ENOBUFS:
+        return xen_9p_pass_stall(pass, queue->index, "memory");
+    default:
+        return xen_9p_pass_stall(pass, queue->index, "a free PDU");
+    }
 }
 
 /*
@@ -251,41 +274,43 @@ static void queue_refuse(VirtfsQueue *queue, int16_t status)
 static bool queue_receive(void *opaque)
 {
     VirtfsQueue *queue = opaque;
-    Xen9pPass *pass = &queue->virtfs->pass;
+    VirtfsRequest *req;
     const char *why = NULL;
 
     queue->armed = false;
     if (!queue->head) {
         queue->head = queue_take(queue);
-        queue->flush_seen = false;
     }
-    if (!queue->head) {
-        return false;
-    }
-    switch (queue_advance(queue, &why)) {
-    case 0:
-        return true;
-    case -EINVAL:
-        trace_xen_9pfs_virtfs_malformed(pass->session->name, queue->index,
-                                        queue->head->slot[0].id, why);
-        queue_refuse(queue, XEN_VIRTFSIF_RSP_ERROR);
-        return true;
-    case -EAGAIN:
-        if (request_patience(queue->head)) {
-            return false;
-        }
-        /* fall through */
-    case -EFAULT:
-        queue_refuse(queue, XEN_VIRTFSIF_RSP_BAD_GRANT);
-        return true;
-    case -EBUSY:
-        return xen_9p_pass_stall(pass, queue->index,
-                                 "requests of other queues");
-    case -ENOBUFS:
-        return xen_9p_pass_stall(pass, queue->index, "memory");
-    default:
-        return xen_9p_pass_stall(pass, queue->index, "a free PDU");
-    }
+    req = queue->head;
+    return req && queue_settle(queue, req, queue_advance(queue, &why), why);
+}
+
+static bool queue_flush(void *opaque, Xen9pFlush *kept)
+{
+    VirtfsQueue *queue = opaque;
+    VirtfsRequest *req = container_of(kept, VirtfsRequest, flush);
+
+    return queue_settle(queue, req, queue_submit(queue, req), NULL);
+}
+
+static void queue_forget(Xen9pFlush *kept)
+{
+    VirtfsRequest *req = container_of(kept, VirtfsRequest, flush);
+
+    virtfs_request_unload(req);
+    virtfs_request_free(req);
+}
+
+static void queue_view(void *opaque, Xen9pFlushView *view)
+{
+    const VirtfsQueue *queue = opaque;
+    uint32_t next = queue->slots.next;
+
+    *view = (Xen9pFlushView) {
+        .taken = queue->head ? next - queue->head->num_slots : next,
+        .sent = xen_9p_slots_pending(&queue->slots),
+    };
+    view->more = view->sent != view->taken;
 }
 
 /* ---- Passes ---- */
@@ -314,6 +339,9 @@ static bool queue_rest(void *opaque)
 const Xen9pPassOps virtfs_pass_ops = {
     .resume = virtfs_answer_late,
     .receive = queue_receive,
+    .view = queue_view,
+    .flush = queue_flush,
+    .forget = queue_forget,
     .finish = queue_notify,
     .waiting = queue_has_request,
     .rest = queue_rest,
@@ -391,7 +419,8 @@ static bool reply_complete(VirtfsRequest *req, V9fsPDU *pdu)
         return true;
     }
     if (pdu->size == 0) {
-        fits = xen_9p_message_mend(pdu, in->iov, in->num_iov);
+        fits = xen_9pfs_mend(req->queue->virtfs->pass.session, pdu, in->iov,
+                             in->num_iov);
     } else if (pdu->id == req->header.id) {
         /* Still the request: not even the error had room. */
         fits = xen_9p_message_error(pdu, in->iov, in->num_iov, ENOBUFS);
@@ -425,6 +454,7 @@ static void virtfs_push_and_notify(V9fsPDU *pdu)
         trace_xen_9pfs_reply(virtfs->pass.session->name, queue->index, pdu->tag,
                              pdu->id, pdu->size);
     }
+    xen_9pfs_finished(virtfs->pass.session, pdu);
     xen_9p_pass_ended(&virtfs->pass, queue->index);
 }
 
@@ -463,6 +493,7 @@ const Xen9pfsTransport xen_9pfs_virtfs_transport = {
         .push_and_notify = virtfs_push_and_notify,
         .call_begin = xen_9pfs_call_begin,
         .call_end = xen_9pfs_call_end,
+        .fid_freed = xen_9pfs_fid_freed,
 #if XEN_9PFS_HAVE_LIMITS
         .msize_limit = virtfs_msize_limit,
         .response_buffer_size = virtfs_response_buffer_size,

@@ -15,6 +15,7 @@
 
 #include "qemu/queue.h"
 #include "hw/9pfs/xen-9p-channel.h"
+#include "hw/9pfs/xen-9p-flush.h"
 #include "hw/9pfs/xen-9p-grant.h"
 #include "hw/9pfs/xen-9p-message.h"
 #include "hw/9pfs/xen-9p-pass.h"
@@ -42,11 +43,14 @@ typedef struct VirtfsRequest {
     P9MsgHeader header;
     uint32_t size;
     Xen9pBuffer out;
-    uint32_t copied;            /* how much of it is in head[] */
+    uint8_t *msg;               /* private: all but a large payload */
+    uint32_t len;               /* how much that is */
     unsigned num_iov;
     unsigned max_iov;
-    struct iovec *iov;          /* head[], then what follows it */
-    uint8_t head[XEN_9P_COPY_MAX];
+    struct iovec *iov;          /* msg, then what follows it */
+    Xen9pFlush flush;           /* of a Tflush that is kept back */
+    uint8_t *body;              /* memory for what does not fit ... */
+    uint8_t head[XEN_9P_COPY_MAX]; /* ... this */
 
     /* The reply */
     Xen9pBuffer in;
@@ -66,8 +70,6 @@ struct VirtfsQueue {
     Xen9pSlots slots;
 
     VirtfsRequest *head;        /* taken, but not with the server yet */
-    bool flush_seen;            /* it is a Tflush that waits for ... */
-    uint32_t flush_after[XEN_9PFS_MAX_RINGS]; /* ... these of other queues */
     bool armed;                 /* the frontend's next slot brings an event */
     bool notify;                /* the frontend wants an event */
 };

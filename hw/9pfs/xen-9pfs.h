@@ -17,6 +17,9 @@
 #include "qemu/queue.h"
 #include "hw/9pfs/9p.h"
 #include "hw/9pfs/xen-9p-dispatch.h"
+#include "hw/9pfs/xen-9p-iounit.h"
+#include "hw/9pfs/xen-9p-limit.h"
+#include "hw/9pfs/xen-9p-order.h"
 #include "hw/9pfs/xen-9p-poll.h"
 #include "hw/9pfs/xen-9p-stats.h"
 #include "hw/9pfs/xen-9p-turn.h"
@@ -40,6 +43,13 @@ typedef struct Xen9pfsRingConf {
     uint32_t port;              /* the frontend's event-channel port */
 } Xen9pfsRingConf;
 
+/* What a request was admitted with, or refused for. See xen-9p-admit.h. */
+typedef struct Xen9pAdmission {
+    Xen9pOrderKey key;
+    Xen9pClaim claim;
+    int err;                    /* an errno: it is refused */
+} Xen9pAdmission;
+
 /*
  * A 9P session: one server state with its fids, one fsdev and, once the
  * frontend has connected, one transport. Made when the backend offers itself
@@ -60,8 +70,11 @@ struct Xen9pfsSession {
     char *fsdev_id;             /* this session's own entry, or NULL */
     Error *failure;             /* why it has to end, NULL while all is well */
     bool draining;              /* the glue waits for its requests */
+    Xen9pOrder order;           /* of its requests */
+    Xen9pLimit limit;
+    Xen9pAdmission admitted[MAX_REQ]; /* by PDU */
+    Xen9pIounit iounit;         /* of files that are open for writing */
     Xen9pDispatch dispatch;     /* of its calls of the file system */
-    QLIST_HEAD(, V9fsCall) listings; /* Treaddir that are in workers */
     unsigned calls_done;        /* that workers have made; atomic */
     unsigned calls_ended;       /* those of them that the main loop knows of */
     V9fsPDU *pinned;            /* its calls run in place, or NULL */
@@ -136,18 +149,19 @@ void xen_9pfs_call_init(Xen9pfsSession *session);
 /**
  * xen_9pfs_call_pin: whether a request can be finished inside pdu_submit()
  * @session: the session
- * @pdu: of a Tread that is about to be submitted
- * @fid: what it reads
+ * @pdu: of a request that is about to be submitted
+ * @type: P9_TREAD or P9_TWRITE
+ * @fid: what it reads or writes
  * @count: how much
  *
  * If so, session->pinned is set to @pdu, and no call of it goes to a worker:
- * its reply may be built where no other reply may wait for it. The caller
- * clears session->pinned after pdu_submit().
+ * it may use a ring where nothing else may wait for it. That ends with
+ * xen_9pfs_submit(), or where the caller clears session->pinned.
  *
  * Returns: true if it is pinned.
  */
-bool xen_9pfs_call_pin(Xen9pfsSession *session, V9fsPDU *pdu, uint32_t fid,
-                       uint32_t count);
+bool xen_9pfs_call_pin(Xen9pfsSession *session, V9fsPDU *pdu, uint8_t type,
+                       uint32_t fid, uint32_t count);
 
 /**
  * xen_9pfs_call_ready: whether the main loop is to go on with a request
@@ -205,9 +219,10 @@ void xen_9pfs_turn_leave(Xen9pfsSession *session);
 
 /*
  * What every transport has for V9fsTransport's operations of these names,
- * which scripts/integrate adds. See xen-9p-call.h.
+ * which scripts/integrate adds. See xen-9p-call.h, xen-9p-limit.h.
  */
 bool xen_9pfs_call_begin(V9fsPDU *pdu, V9fsCall *call);
 void xen_9pfs_call_end(V9fsPDU *pdu, V9fsCall *call);
+void xen_9pfs_fid_freed(V9fsState *s, V9fsFidState *f);
 
 #endif

@@ -275,7 +275,7 @@ static P9Req *list_start(Session *s)
                      .request_only = true});
 }
 
-/* Large directories are for workers; who lists them again waits there too. */
+/* Large directories are for workers; who lists them again waits for that. */
 static void case_readdir(Session *s)
 {
     P9Req *first, *second;
@@ -299,10 +299,10 @@ static void case_readdir(Session *s)
     getattr_one(s);
     g_assert_false(first->done);
     g_assert_false(second->done);
+    g_assert_cmpuint(count(s, LOOP_FS_READDIR, HERE), ==, 0);
     let_go(s, LOOP_FS_READDIR);
     finish(first);
     finish(second);
-    g_assert_cmpuint(count(s, LOOP_FS_READDIR, HERE), ==, 0);
 }
 
 /* How often the backend's main loop went to sleep, and so woke up. */

@@ -8,6 +8,7 @@
 #ifndef QEMU_OSDEP_H
 #define QEMU_OSDEP_H
 
+#include <assert.h>
 #include <glib.h>
 #include <inttypes.h>
 #include <stdbool.h>
@@ -16,6 +17,7 @@
 #include <string.h>
 #include <sys/uio.h>
 
+#define ARRAY_SIZE(x) G_N_ELEMENTS(x)
 #define QEMU_BUILD_BUG_ON(x) _Static_assert(!(x), "not expecting: " #x)
 
 #endif
