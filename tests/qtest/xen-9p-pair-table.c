@@ -13,121 +13,124 @@
 
 #include "xen-9p-pair.h"
 
-/* The fids of a pair: of the share's "pair", of "it" in there, and further. */
-enum { PARENT = 1, IT, CLONE, XATTR };
+/* The fids of a pair: of the share's "pair", two of "it" in there, others. */
+enum { PARENT = 1, IT, TWIN, CLONE, XATTR };
 
 /* What calls take longer, in us, so that many are under way at once. */
 #define DELAY_US 100
 
-#define AT .fe = s->fe, .fid = IT, .ring = P9_RING(ring), \
+/* At the pair's fid, or at the folder that it is in. */
+#define AT .fe = s->fe, .fid = fid, .ring = P9_RING(ring), \
     .tag = ring_tag(s->fe, ring), .request_only = true
 #define NEAR .fe = s->fe, .ring = P9_RING(ring), \
     .tag = ring_tag(s->fe, ring), .request_only = true
 
-static P9Req *do_lopen(Session *s, unsigned ring)
+static P9Req *do_lopen(Session *s, uint32_t fid, unsigned ring)
 {
     return tlopen({AT, .flags = P9_DOTL_RDWR});
 }
 
-static P9Req *do_lcreate(Session *s, unsigned ring)
+static P9Req *do_lcreate(Session *s, uint32_t fid, unsigned ring)
 {
     return tlcreate({AT, .name = "new", .flags = P9_DOTL_RDWR, .mode = 0644});
 }
 
-static P9Req *do_xattrcreate(Session *s, unsigned ring)
+static P9Req *do_xattrcreate(Session *s, uint32_t fid, unsigned ring)
 {
     return txattrcreate({AT, .name = "user.pair", .size = 4});
 }
 
-static P9Req *do_clunk(Session *s, unsigned ring)
+static P9Req *do_clunk(Session *s, uint32_t fid, unsigned ring)
 {
     return tclunk({AT});
 }
 
-static P9Req *do_remove(Session *s, unsigned ring)
+static P9Req *do_remove(Session *s, uint32_t fid, unsigned ring)
 {
     return tremove({AT});
 }
 
-static P9Req *do_read(Session *s, unsigned ring)
+static P9Req *do_read(Session *s, uint32_t fid, unsigned ring)
 {
     return tread({AT, .count = 1000});
 }
 
-static P9Req *do_write(Session *s, unsigned ring)
+static P9Req *do_write(Session *s, uint32_t fid, unsigned ring)
 {
     return twrite({AT, .count = 4, .data = "pair"});
 }
 
-static P9Req *do_readdir(Session *s, unsigned ring)
+static P9Req *do_readdir(Session *s, uint32_t fid, unsigned ring)
 {
     return treaddir({AT, .count = 1000});
 }
 
-static P9Req *do_getattr(Session *s, unsigned ring)
+static P9Req *do_getattr(Session *s, uint32_t fid, unsigned ring)
 {
     return tgetattr({AT});
 }
 
-static P9Req *do_setattr(Session *s, unsigned ring)
+static P9Req *do_setattr(Session *s, uint32_t fid, unsigned ring)
 {
     return tsetattr({AT, .valid = P9_SETATTR_MODE, .mode = 0755});
 }
 
-static P9Req *do_clone(Session *s, unsigned ring)
+static P9Req *do_clone(Session *s, uint32_t fid, unsigned ring)
 {
     return twalk({AT, .newfid = CLONE});
 }
 
-static P9Req *do_step(Session *s, unsigned ring)
+static P9Req *do_step(Session *s, uint32_t fid, unsigned ring)
 {
-    return twalk({AT, .newfid = IT, .names = {"in"}});
+    return twalk({AT, .newfid = fid, .names = {"in"}});
 }
 
-static P9Req *do_rename(Session *s, unsigned ring)
+static P9Req *do_rename(Session *s, uint32_t fid, unsigned ring)
 {
     return trename({AT, .dfid = PARENT, .name = "moved"});
 }
 
-static P9Req *do_renameat(Session *s, unsigned ring)
+static P9Req *do_renameat(Session *s, uint32_t fid G_GNUC_UNUSED,
+                           unsigned ring)
 {
     return trenameat({NEAR, .dfid = PARENT, .name = "it", .newdfid = PARENT,
                       .newname = "moved"});
 }
 
-static P9Req *do_unlinkat(Session *s, unsigned ring)
+static P9Req *do_unlinkat(Session *s, uint32_t fid G_GNUC_UNUSED,
+                           unsigned ring)
 {
     return tunlinkat({NEAR, .dfid = PARENT, .name = "it"});
 }
 
-static P9Req *do_xattrwalk(Session *s, unsigned ring)
+static P9Req *do_xattrwalk(Session *s, uint32_t fid, unsigned ring)
 {
     return txattrwalk({AT, .newfid = XATTR});
 }
 
-static P9Req *do_open(Session *s, unsigned ring)
+static P9Req *do_open(Session *s, uint32_t fid, unsigned ring)
 {
     return topen({AT, .flags = P9_OREAD});
 }
 
-static P9Req *do_create(Session *s, unsigned ring)
+static P9Req *do_create(Session *s, uint32_t fid, unsigned ring)
 {
     return tcreate({AT, .name = "new", .flags = P9_ORDWR, .mode = 0644});
 }
 
-static P9Req *do_mkdir(Session *s, unsigned ring)
+static P9Req *do_mkdir(Session *s, uint32_t fid, unsigned ring)
 {
     return tcreate({AT, .name = "new", .mode = P9_DMDIR | 0755});
 }
 
-static P9Req *do_stat(Session *s, unsigned ring)
+static P9Req *do_stat(Session *s, uint32_t fid, unsigned ring)
 {
     return tstat({AT});
 }
 
 typedef struct Op {
     const char *name;
-    P9Req *(*send)(Session *s, unsigned ring);
+    P9Req *(*send)(Session *s, uint32_t fid, unsigned ring);
     bool maker;                 /* it says what its fid is from then on */
 } Op;
 
@@ -168,6 +171,7 @@ typedef struct Pairs {
     unsigned count;
     bool folder, open;
     bool makers;                /* two makers only, or else no two */
+    bool twins;                 /* on two fids of one file, not on one */
 } Pairs;
 
 /* "pair" and "it" as at first, whatever the last pair has made of them. */
@@ -188,11 +192,21 @@ static void reset_host(Session *s, bool folder)
 
 static void forget_fids(Session *s)
 {
-    static const uint32_t fids[] = { PARENT, IT, CLONE, XATTR };
+    static const uint32_t fids[] = { PARENT, IT, TWIN, CLONE, XATTR };
 
     for (unsigned i = 0; i < G_N_ELEMENTS(fids); i++) {
         pair_wait(tclunk({.fe = s->fe, .fid = fids[i],
                           .request_only = true}));
+    }
+}
+
+static void find_it(Session *s, const Pairs *pairs, uint32_t fid)
+{
+    if (pairs->open) {
+        open_at(s, fid, "pair/it",
+                s->fe->dotl && !pairs->folder ? P9_DOTL_RDWR : 0);
+    } else {
+        twalk({.fe = s->fe, .fid = 0, .newfid = fid, .path = "pair/it"});
     }
 }
 
@@ -203,14 +217,12 @@ static void run_pair(Session *s, const Pairs *pairs, const Op *a, const Op *b,
 
     reset_host(s, pairs->folder);
     twalk({.fe = s->fe, .fid = 0, .newfid = PARENT, .path = "pair"});
-    if (pairs->open) {
-        open_at(s, IT, "pair/it",
-                s->fe->dotl && !pairs->folder ? P9_DOTL_RDWR : 0);
-    } else {
-        twalk({.fe = s->fe, .fid = 0, .newfid = IT, .path = "pair/it"});
+    find_it(s, pairs, IT);
+    if (pairs->twins) {
+        find_it(s, pairs, TWIN);
     }
-    first = a->send(s, 0);
-    second = b->send(s, 1);
+    first = a->send(s, IT, 0);
+    second = b->send(s, pairs->twins ? TWIN : IT, 1);
     if (flush) {
         pair_flush(s, first);
     } else {
@@ -233,7 +245,7 @@ static void run_pairs(Session *s, const Pairs *pairs)
             for (j = 0; j < pairs->count; j++) {
                 const Op *a = &pairs->ops[i], *b = &pairs->ops[j];
 
-                if (!pairs->open &&
+                if (!pairs->open && !pairs->twins &&
                     (a->maker && b->maker) != pairs->makers) {
                     continue;
                 }
@@ -269,6 +281,14 @@ void pair_folder_open(Session *s)
 {
     run_pairs(s, &(Pairs) { dotl, G_N_ELEMENTS(dotl), .folder = true,
                             .open = true });
+}
+
+void pair_twins(Session *s)
+{
+    for (unsigned i = 0; i < 4; i++) {
+        run_pairs(s, &(Pairs) { dotl, G_N_ELEMENTS(dotl), .folder = i & 1,
+                                .open = i & 2, .twins = true });
+    }
 }
 
 void pair_makers(Session *s)

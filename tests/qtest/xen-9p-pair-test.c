@@ -66,6 +66,7 @@ static const struct {
     { { "file-open", pair_file_open }, { &two } },
     { { "folder", pair_folder }, { &two } },
     { { "folder-open", pair_folder_open }, { &two } },
+    { { "twins", pair_twins }, { &two } },
     { { "makers", pair_makers }, { &two } },
     { { "dotu", pair_dotu, CASE_DOTU }, { &two } },
     { { "number-again", pair_number_again }, { &worker } },

@@ -31,6 +31,7 @@ void pair_file(Session *s);
 void pair_file_open(Session *s);
 void pair_folder(Session *s);
 void pair_folder_open(Session *s);
+void pair_twins(Session *s);
 void pair_makers(Session *s);
 void pair_dotu(Session *s);
 
