@@ -186,14 +186,13 @@ def reopen_flags(text, _tree):
 
 
 def reopen_failed(text, _tree):
-    """A fid that was clunked while it could not be reopened was never freed."""
+    """A fid that was clunked while reopening it failed was never freed."""
     return exchange(text, 'get_fid', r'put_fid\(',
                     ('static V9fsFidState *coroutine_fn get_fid(', '''\
 static int coroutine_fn put_fid(V9fsPDU *pdu, V9fsFidState *fidp);
 
 static V9fsFidState *coroutine_fn get_fid('''),
-                    ('            f->ref--;\n            return NULL;\n',
-                     '            put_fid(pdu, f);\n            return NULL;\n'))
+                    ('            f->ref--;\n', '            put_fid(pdu, f);\n'))
 
 
 def fix_fids(text, _tree):
@@ -272,7 +271,7 @@ out:
                         ('    GHashTableIter iter;\n', ''),
                         ('    gpointer fid;\n', ''))
         text = text[:begin] + body + text[end:]
-    return exchange(text, 'v9fs_complete_rename', 'V9fsPath new_path, old_path',
+    return exchange(text, 'v9fs_complete_rename', r'new_path, old_path;',
                     ('    V9fsPath new_path;\n',
                      '    V9fsPath new_path, old_path;\n'),
                     ('    v9fs_path_init(&new_path);\n',
