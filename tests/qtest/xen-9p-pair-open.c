@@ -86,7 +86,7 @@ void pair_flush_high_tag(Session *s)
     for (unsigned i = 0; i < G_N_ELEMENTS(tags); i++) {
         P9Req *old, *flush;
 
-        g_test_message("tag %#x", tags[i]);
+        g_test_message("tag 0x%x", tags[i]);
         pair_hold(s, LOOP_FS_READ, true);
         old = tread({.fe = s->fe, .fid = 1, .count = 100,
                      .tag = P9_TAG(tags[i]), .request_only = true});

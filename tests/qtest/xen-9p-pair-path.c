@@ -104,7 +104,7 @@ void pair_walk_itself_rename(Session *s)
     twalk({.fe = s->fe, .fid = 0, .newfid = 1, .path = "folder"});
     pair_hold(s, LOOP_FS_STAT, true);
     rename_beside(s, twalk({.fe = s->fe, .fid = 1, .newfid = 1,
-                            .names = {"file"}, .request_only = true}));
+                            .path = "file", .request_only = true}));
     tlopen({.fe = s->fe, .fid = 1, .flags = P9_DOTL_RDWR});
 }
 
@@ -161,7 +161,7 @@ static void dig(Session *s, uint32_t fid, char letter, unsigned count)
 
     for (unsigned i = 0; i < count; i++) {
         tmkdir({.fe = s->fe, .dfid = in, .name = name, .mode = 0755});
-        twalk({.fe = s->fe, .fid = in, .newfid = fid + i, .names = {name}});
+        twalk({.fe = s->fe, .fid = in, .newfid = fid + i, .path = name});
         in = fid + i;
     }
 }
@@ -220,7 +220,7 @@ static void expect_gone(Session *s, uint32_t fid)
     g_assert_cmpuint(pair_wait(twalk({.fe = s->fe, .fid = fid, .newfid = 999,
                                       .request_only = true})), !=, 0);
     g_assert_cmpuint(pair_wait(twalk({.fe = s->fe, .fid = fid, .newfid = 999,
-                                      .names = {".."},
+                                      .path = "..",
                                       .request_only = true})), !=, 0);
     tclunk({.fe = s->fe, .fid = fid});
 }
@@ -237,7 +237,7 @@ void pair_path_grows(Session *s)
     tlcreate({.fe = s->fe, .fid = 1, .name = "file", .mode = 0644,
               .flags = P9_DOTL_RDWR});
     twrite({.fe = s->fe, .fid = 1, .count = 4, .data = "text"});
-    twalk({.fe = s->fe, .fid = 129, .newfid = 2, .names = {"file"}});
+    twalk({.fe = s->fe, .fid = 129, .newfid = 2, .path = "file"});
     twalk({.fe = s->fe, .fid = 129, .newfid = 3});
 
     trenameat({.fe = s->fe, .dfid = 0, .name = a, .newdfid = 229,
@@ -255,7 +255,7 @@ void pair_path_grows(Session *s)
     for (unsigned i = 0; i < 30; i++) {
         tclunk({.fe = s->fe, .fid = 100 + i});
         twalk({.fe = s->fe, .fid = i ? 99 + i : 0, .newfid = 100 + i,
-               .names = {a}});
+               .path = a});
     }
     tunlinkat({.fe = s->fe, .dfid = 129, .name = "file"});
     fill_in(s, 100, 'a', 30);

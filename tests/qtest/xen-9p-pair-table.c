@@ -82,7 +82,7 @@ static P9Req *do_clone(Session *s, uint32_t fid, unsigned ring)
 
 static P9Req *do_step(Session *s, uint32_t fid, unsigned ring)
 {
-    return twalk({AT, .newfid = fid, .names = {"in"}});
+    return twalk({AT, .newfid = fid, .path = "in"});
 }
 
 static P9Req *do_rename(Session *s, uint32_t fid, unsigned ring)
