@@ -192,7 +192,8 @@ def reopen_failed(text, _tree):
 static int coroutine_fn put_fid(V9fsPDU *pdu, V9fsFidState *fidp);
 
 static V9fsFidState *coroutine_fn get_fid('''),
-                    ('            f->ref--;\n', '            put_fid(pdu, f);\n'))
+                    ('            f->ref--;\n',
+                     '            put_fid(pdu, f);\n'))
 
 
 def fix_fids(text, _tree):
