@@ -123,6 +123,29 @@ void pair_number_again(Session *s)
     tgetattr({.fe = s->fe, .fid = 1});
 }
 
+/* The folder's fid is to set an attribute when a rename is done with it. */
+void pair_rename_attribute(Session *s)
+{
+    P9Req *rename, *clunk;
+    struct stat st;
+
+    host_file(s, "folder/file", "text");
+    twalk({.fe = s->fe, .fid = 0, .newfid = 1, .path = "folder"});
+    twalk({.fe = s->fe, .fid = 1, .newfid = 2});
+    txattrcreate({.fe = s->fe, .fid = 1, .name = "user.pair", .size = 4});
+    twrite({.fe = s->fe, .fid = 1, .count = 4, .data = "text"});
+    pair_hold(s, LOOP_FS_OPEN, true);
+    rename = trenameat({.fe = s->fe, .dfid = 2, .name = "file", .newdfid = 1,
+                        .newname = "other", .request_only = true});
+    fixture_await_call(s->f, LOOP_FS_OPEN);
+    clunk = tclunk({.fe = s->fe, .fid = 1, .request_only = true});
+    p9_req_wait(clunk, 100);
+    pair_hold(s, LOOP_FS_OPEN, false);
+    g_assert_cmpuint(pair_wait(rename), ==, 0);
+    pair_wait(clunk);
+    g_assert_cmpint(host_stat(s, "folder/other", &st), ==, 0);
+}
+
 /* ---- Where descriptors are scarce ---- */
 
 /* Have others opened until the backend closes those of @name. */

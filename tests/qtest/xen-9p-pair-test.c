@@ -70,6 +70,7 @@ static const struct {
     { { "makers", pair_makers }, { &two } },
     { { "dotu", pair_dotu, CASE_DOTU }, { &two } },
     { { "number-again", pair_number_again }, { &worker } },
+    { { "rename-attribute", pair_rename_attribute }, { &worker } },
     { { "path/create-walk", pair_create_walk }, { &worker } },
     { { "path/walk-rename", pair_walk_rename }, { &worker } },
     { { "path/walk-itself-rename", pair_walk_itself_rename }, { &worker } },

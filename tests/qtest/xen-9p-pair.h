@@ -50,6 +50,7 @@ void pair_close_flushed(Session *s);
 void pair_closedir_flushed(Session *s);
 void pair_flush_high_tag(Session *s);
 void pair_number_again(Session *s);
+void pair_rename_attribute(Session *s);
 void pair_reopen_once(Session *s);
 void pair_reopen_keeps(Session *s);
 void pair_reopen_fails(Session *s);
