@@ -19,6 +19,7 @@
 #include "hw/9pfs/xen-9p-grant.h"
 #include "hw/9pfs/xen-9p-ring.h"
 #include "hw/9pfs/xen-9p-session.h"
+#include "hw/9pfs/xen-9p-throttle.h"
 #include "hw/xen/io/virtfs.h"
 #include "trace.h"
 
@@ -68,6 +69,7 @@ struct Xen9pfsDevice {
     const DeviceType *type;
     Xen9pfsSession *session;    /* from init() to disconnect(), or NULL */
     Xen9pfsSession *leaving;    /* closed, but requests still run, or NULL */
+    ThrottleState used;         /* of its limits, when a session ended last */
     Notifier exit;
     Error *unplug_blocker;
     bool inherited;             /* connected by a backend that has died */
@@ -164,6 +166,15 @@ static void device_clear_error(Xen9pfsDevice *dev)
 
 static void device_fail(Xen9pfsDevice *dev, const Error *err);
 
+/* No request of it runs; @dev is NULL where the device has gone. */
+static void session_end(Xen9pfsDevice *dev, Xen9pfsSession *session)
+{
+    if (dev) {
+        dev->used = session->state.ctx.fst->ts;
+    }
+    xen_9pfs_session_free(session);
+}
+
 /*
  * End the device's session, if it has one. What its requests need stays
  * until they are done; there is no new session before.
@@ -179,7 +190,7 @@ static void session_close(Xen9pfsDevice *dev)
                               error_get_pretty(session->failure) : "closed");
     dev->session = NULL;
     if (xen_9pfs_session_drain(session)) {
-        xen_9pfs_session_free(session);
+        session_end(dev, session);
         return;
     }
     dev->leaving = session;
@@ -206,7 +217,7 @@ static void session_bh(void *opaque)
     if (dev && dev->session == session) {
         device_fail(dev, session->failure);
     } else if (!session->draining && !xen_9pfs_session_busy(session)) {
-        xen_9pfs_session_free(session);
+        session_end(dev, session);
         if (dev) {
             dev->leaving = NULL;
             xen_be_check_state(&dev->xendev);
@@ -397,6 +408,7 @@ static int device_init(XenLegacyDevice *xendev)
                                         session_bh, &err);
     if (dev->session) {
         dev->session->dev = dev;
+        xen_9p_throttle_resume(dev->session->state.ctx.fst, &dev->used);
         device_offer(dev, &err);
     }
     if (err) {
