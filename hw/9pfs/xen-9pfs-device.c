@@ -19,6 +19,7 @@
 #include "qapi/visitor.h"
 #include "qemu/config-file.h"
 #include "qemu/cutils.h"
+#include "qemu/error-report.h"
 #include "qemu/notify.h"
 #include "qemu/option.h"
 #include "qobject/qbool.h"
@@ -29,6 +30,12 @@
 #include "hw/qdev-properties.h"
 #include "hw/xen/xen-bus-helper.h"
 #include "system/system.h"
+
+/*
+ * How often a transaction is begun again. Toolstacks get in its way once or
+ * twice; the main loop waits meanwhile.
+ */
+#define TRANSACT_TRIES 32
 
 #define TYPE_XEN_9PFS_SHARE "xen-9pfs"
 OBJECT_DECLARE_SIMPLE_TYPE(Xen9pfsShare, XEN_9PFS_SHARE)
@@ -208,14 +215,13 @@ static bool G_GNUC_PRINTF(2, 3) node_exists(xs_transaction_t t,
     return value;
 }
 
-/* Remove a directory, and the one that it is in if that is empty then. */
-static void node_prune(xs_transaction_t t, const char *path)
+/* Remove the directory that one of ours was in, if that was the last. */
+static void parent_prune(xs_transaction_t t, const char *path)
 {
     g_autofree char *parent = g_path_get_dirname(path);
     unsigned int others;
     char **names;
 
-    qemu_xen_xs_destroy(xenstore, t, path);
     names = qemu_xen_xs_directory(xenstore, t, parent, &others);
     if (names && others == 0) {
         qemu_xen_xs_destroy(xenstore, t, parent);
@@ -236,16 +242,18 @@ static unsigned own_domid(void)
     return domid;
 }
 
-/* The guest's name for a share has to tell it from its others. */
-static bool tag_is_free(Xen9pfsShare *share, xs_transaction_t t,
-                        const char *devices, Error **errp)
+/*
+ * The guest's name for a share has to tell it from its others. Their tags are
+ * the guest's to write, so they are no part of the transaction: it would have
+ * to begin again after each change. The list of them is.
+ */
+static bool tag_is_free(Xen9pfsShare *share, const char *devices,
+                        char **names, unsigned num, Error **errp)
 {
-    unsigned int num = 0;
-    char **names = qemu_xen_xs_directory(xenstore, t, devices, &num);
     bool taken = false;
 
     for (unsigned i = 0; i < num && !taken; i++) {
-        char *tag = xs_node_read(xenstore, t, NULL, NULL, "%s/%s/tag",
+        char *tag = xs_node_read(xenstore, XBT_NULL, NULL, NULL, "%s/%s/tag",
                                  devices, names[i]);
 
         taken = tag && g_str_equal(tag, share->mount_tag);
@@ -255,19 +263,52 @@ static bool tag_is_free(Xen9pfsShare *share, xs_transaction_t t,
         }
         free(tag);
     }
-    free(names);
     return !taken;
 }
 
-/* libxl keeps a note of its own devices, also of those not there yet. */
+/*
+ * Of the guest's end the list of names alone: the rest is the guest's to
+ * write. libxl keeps a note of its own devices, also of those not there yet.
+ */
 static bool devid_is_free(Xen9pfsShare *share, xs_transaction_t t,
-                          const char *devices, const char *backends,
+                          char **names, unsigned num, const char *backends,
                           int32_t devid)
 {
-    return !node_exists(t, "%s/%d", devices, devid) &&
-        !node_exists(t, "%s/%d", backends, devid) &&
-        !node_exists(t, "/libxl/%u/device/%s/%d", xen_domid, share->protocol,
-                     devid);
+    g_autofree char *name = g_strdup_printf("%d", devid);
+
+    for (unsigned i = 0; i < num; i++) {
+        if (g_str_equal(names[i], name)) {
+            return false;
+        }
+    }
+    return !node_exists(t, "%s/%s", backends, name) &&
+        !node_exists(t, "/libxl/%u/device/%s/%s", xen_domid, share->protocol,
+                     name);
+}
+
+/* A number for the device, or -1 where it cannot be made. */
+static int32_t share_number(Xen9pfsShare *share, xs_transaction_t t,
+                            const char *devices, const char *backends,
+                            Error **errp)
+{
+    unsigned int num = 0;
+    char **names = qemu_xen_xs_directory(xenstore, t, devices, &num);
+    int32_t devid = MAX(share->devid, 0);
+
+    if (!tag_is_free(share, devices, names, num, errp)) {
+        devid = -1;
+    }
+    while (devid >= 0 &&
+           !devid_is_free(share, t, names, num, backends, devid)) {
+        if (share->devid >= 0) {
+            error_setg(errp, "devid %d is taken", devid);
+            devid = -1;
+        } else {
+            devid++;
+        }
+    }
+    free(names);
+    return devid;
 }
 
 /* Where the nodes are to be: sets devid, front and back. */
@@ -278,21 +319,15 @@ static bool share_place(Xen9pfsShare *share, xs_transaction_t t, Error **errp)
     g_autofree char *backends = g_strdup_printf(
         "/local/domain/%u/backend/%s/%u", own_domid(), share->protocol,
         xen_domid);
-    int32_t devid = MAX(share->devid, 0);
+    int32_t devid;
 
     if (!node_exists(t, "/local/domain/%u", xen_domid)) {
         error_setg(errp, "there is no domain %u", xen_domid);
         return false;
     }
-    if (!tag_is_free(share, t, devices, errp)) {
+    devid = share_number(share, t, devices, backends, errp);
+    if (devid < 0) {
         return false;
-    }
-    while (!devid_is_free(share, t, devices, backends, devid)) {
-        if (share->devid >= 0) {
-            error_setg(errp, "devid %d is taken", devid);
-            return false;
-        }
-        devid++;
     }
     g_free(share->front);
     g_free(share->back);
@@ -354,11 +389,11 @@ static bool share_write(Xen9pfsShare *share, xs_transaction_t t, Error **errp)
                     (const char *const *)back->pdata, errp);
 }
 
-static bool share_erase(Xen9pfsShare *share, xs_transaction_t t,
+static bool share_prune(Xen9pfsShare *share, xs_transaction_t t,
                         Error **errp G_GNUC_UNUSED)
 {
-    node_prune(t, share->front);
-    node_prune(t, share->back);
+    parent_prune(t, share->front);
+    parent_prune(t, share->back);
     return true;
 }
 
@@ -367,37 +402,58 @@ static bool share_create(Xen9pfsShare *share, xs_transaction_t t, Error **errp)
     return share_place(share, t, errp) && share_write(share, t, errp);
 }
 
-/* Do it all, or nothing: again where others were at the same nodes. */
+/*
+ * Do it all, or nothing: again where others were at the same nodes, which is
+ * to be nodes that the guest cannot write.
+ */
 static bool share_transact(Xen9pfsShare *share,
                            bool (*act)(Xen9pfsShare *share,
                                        xs_transaction_t t, Error **errp),
                            Error **errp)
 {
-    xs_transaction_t t;
+    for (int i = 0; i < TRANSACT_TRIES; i++) {
+        xs_transaction_t t = qemu_xen_xs_transaction_start(xenstore);
 
-    do {
-        t = qemu_xen_xs_transaction_start(xenstore);
-        if (t == XBT_NULL) {
-            break;
+        if (t != XBT_NULL) {
+            if (!act(share, t, errp)) {
+                qemu_xen_xs_transaction_end(xenstore, t, true);
+                return false;
+            }
+            if (qemu_xen_xs_transaction_end(xenstore, t, false)) {
+                return true;
+            }
         }
-        if (!act(share, t, errp)) {
-            qemu_xen_xs_transaction_end(xenstore, t, true);
+        if (t == XBT_NULL || errno != EAGAIN) {
+            error_setg_errno(errp, errno, "xenstore does not take the device");
             return false;
         }
-        if (qemu_xen_xs_transaction_end(xenstore, t, false)) {
-            return true;
-        }
-    } while (errno == EAGAIN);
-    error_setg_errno(errp, errno, "xenstore does not take the device");
+    }
+    error_setg(errp, "device with tag '%s': nodes of domain %u change all the "
+               "time, pause the domain and try again", share->mount_tag,
+               xen_domid);
     return false;
 }
 
 /* ---- The device ---- */
 
+static void node_remove(const char *path)
+{
+    if (!qemu_xen_xs_destroy(xenstore, XBT_NULL, path) && errno != ENOENT) {
+        warn_report("cannot remove %s from xenstore: %s, use xenstore-rm",
+                    path, strerror(errno));
+    }
+}
+
+/*
+ * Without a transaction, which the guest could hinder for ever by writing to
+ * its end. What is left where the third step fails are empty directories.
+ */
 static void share_remove(Xen9pfsShare *share)
 {
     if (share->back) {
-        share_transact(share, share_erase, NULL);
+        node_remove(share->front);
+        node_remove(share->back);
+        share_transact(share, share_prune, NULL);
     }
     g_clear_pointer(&share->front, g_free);
     g_clear_pointer(&share->back, g_free);

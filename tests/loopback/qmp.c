@@ -12,6 +12,9 @@
 
 #include "qmp.h"
 
+/* A QEMU that has not answered by then hangs. */
+#define ANSWER_TIMEOUT_S 30
+
 struct Qmp {
     FILE *in;
     int fd;
@@ -37,6 +40,7 @@ static char *next_answer(Qmp *qmp)
 Qmp *qmp_new(Fixture *f)
 {
     struct sockaddr_un addr = { .sun_family = AF_UNIX };
+    struct timeval timeout = { .tv_sec = ANSWER_TIMEOUT_S };
     g_autofree char *greeting = NULL, *answer = NULL;
     Qmp *qmp = g_new0(Qmp, 1);
 
@@ -47,6 +51,7 @@ Qmp *qmp_new(Fixture *f)
         connect(qmp->fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
         g_error("%s: %m", addr.sun_path);
     }
+    setsockopt(qmp->fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
     qmp->in = fdopen(qmp->fd, "r");
     greeting = next_answer(qmp);
     answer = qmp_run(qmp, "{\"execute\": \"qmp_capabilities\"}");

@@ -14,7 +14,7 @@ typedef struct Qmp Qmp;
  * qmp_new: connect to the fixture's QEMU. Ends the test when it cannot.
  * qmp_run: run a command, as in {"execute": "query-status"}; returns the
  *     line of its answer ("return" or "error") to be freed, NULL if QEMU
- *     is gone. Events that come meanwhile are dropped.
+ *     is gone, or hangs. Events that come meanwhile are dropped.
  */
 Qmp *qmp_new(Fixture *f);
 void qmp_free(Qmp *qmp);

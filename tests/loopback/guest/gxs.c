@@ -206,6 +206,36 @@ char *gxs_read(GuestXs *xs, uint32_t tx, const char *path, int *error)
     return request(xs, XS_READ, tx, path, strlen(path) + 1, error);
 }
 
+/* How many requests a storm has on their way: xenstored is never idle. */
+#define STORM 10
+
+unsigned gxs_storm(GuestXs *xs, const char *path, const char *value,
+                   const int *stop)
+{
+    size_t path_len = strlen(path) + 1, len = path_len + strlen(value);
+    g_autofree char *data = g_strconcat(path, "=", value, NULL);
+    struct xsd_sockmsg header = { .type = XS_WRITE, .len = len };
+    unsigned sent = 0, answered = 0;
+
+    data[path_len - 1] = '\0';
+    for (;;) {
+        gint64 deadline = g_get_monotonic_time() + REQUEST_TIMEOUT_MS * 1000;
+        struct xsd_sockmsg answer;
+
+        while (sent - answered < STORM && !g_atomic_int_get(stop)) {
+            header.req_id = ++xs->next_id;
+            g_assert_true(put(xs, &header, sizeof(header), deadline));
+            g_assert_true(put(xs, data, len, deadline));
+            sent++;
+        }
+        if (answered == sent) {
+            return sent;
+        }
+        g_free(next_message(xs, &answer, deadline));
+        answered++;
+    }
+}
+
 int gxs_write(GuestXs *xs, uint32_t tx, const char *path, const char *value)
 {
     size_t path_len = strlen(path) + 1, len = strlen(value);

@@ -29,11 +29,15 @@ void gxs_free(GuestXs *xs);
  * transaction.
  *
  * gxs_read: the value, to be freed; NULL and *error on failure.
+ * gxs_storm: write a node without a pause, until *stop, while there is no
+ *     watch; returns how often, whatever xenstored said.
  * gxs_tx_start: the transaction's number.
  * gxs_tx_end: -EAGAIN when it has to be done again.
  */
 char *gxs_read(GuestXs *xs, uint32_t tx, const char *path, int *error);
 int gxs_write(GuestXs *xs, uint32_t tx, const char *path, const char *value);
+unsigned gxs_storm(GuestXs *xs, const char *path, const char *value,
+                   const int *stop);
 int gxs_rm(GuestXs *xs, uint32_t tx, const char *path);
 int gxs_tx_start(GuestXs *xs);
 int gxs_tx_end(GuestXs *xs, uint32_t tx, bool commit);
