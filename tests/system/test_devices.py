@@ -124,6 +124,29 @@ def test_umount_and_mount_again(place):
     assert (place.outside / 'file').read_text() == '0\n1\n2\n3\n4\n'
 
 
+def test_second_mount_of_a_tag(new_guest, folder):
+    """Linux gives it the rings of the first mount, whose files and requests
+    are lost in the guest: with an error, or until their process is killed."""
+    guest = new_guest('twice', shares=[Share('share', folder)]).create()
+    guest.mount('share', '/mnt')
+    guest.run('echo one >/mnt/one')
+    before = descriptors(guest)
+    for i in '01':
+        guest.run('sleep 1000 </mnt/one & echo $! >/tmp/pids')
+        guest.mount('share', '/srv')
+        guest.run(f'cat /srv/one; echo {i} >/srv/two{i}')
+        guest.fails('timeout 20 ls /mnt')
+        guest.run('kill -9 $(cat /tmp/pids); sleep 1; umount /mnt')
+        assert guest.run(f'cat /srv/two{i}') == f'{i}\n'
+        guest.umount('/srv')
+        guest.mount('share', '/mnt')
+        assert guest.run(f'cat /mnt/one /mnt/two{i}') == f'one\n{i}\n'
+        wait_for('the files to be closed', lambda: descriptors(guest) == before)
+    guest.umount('/mnt')
+    assert sorted(os.listdir(folder)) == ['one', 'two0', 'two1']
+    guest.shutdown()
+
+
 @protocols
 @core
 def test_module_reload(place):

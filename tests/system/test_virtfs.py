@@ -9,7 +9,7 @@ import pytest
 
 from conftest import Place
 from test_files import digest, random_file
-from xenguest import CONNECTED, Share, granted_pages, wait_for
+from xenguest import CONNECTED, Failed, Share, granted_pages, wait_for
 
 DEVID = 20
 # Parameters of the guest's module, and what it can do with them.
@@ -79,6 +79,13 @@ def start_load(guest, point, writers=4, then=''):
 def wait_for_load(folder, writers=4):
     wait_for('data of all writers', lambda: len(
         [p for p in folder.glob('load*') if p.stat().st_size]) == writers)
+
+
+def test_second_mount_is_refused(place):
+    with pytest.raises(Failed, match='busy'):
+        place.guest.mount('none', '/srv')
+    place.run('echo text >file')
+    assert (place.outside / 'file').read_text() == 'text\n'
 
 
 # Forms of the protocol
