@@ -132,9 +132,14 @@ def test_second_mount_of_a_tag(new_guest, folder):
     guest.run('echo one >/mnt/one')
     before = descriptors(guest)
     for i in '01':
-        guest.run('sleep 1000 </mnt/one & echo $! >/tmp/pids')
+        guest.run('''sleep 1000 </mnt/one & echo $! >/tmp/pids
+                     for i in 1 2 3 4; do
+                         dd if=/dev/zero of=/mnt/big$i bs=64k count=10000 &
+                         echo $! >>/tmp/pids
+                     done >/tmp/dd 2>&1
+                     while [ ! -s /mnt/big4 ]; do :; done''')
         guest.mount('share', '/srv')
-        guest.run(f'cat /srv/one; echo {i} >/srv/two{i}')
+        guest.run(f'cat /srv/one; echo {i} >/srv/two{i}; rm /srv/big*')
         guest.fails('timeout 20 ls /mnt')
         guest.run('kill -9 $(cat /tmp/pids); sleep 1; umount /mnt')
         assert guest.run(f'cat /srv/two{i}') == f'{i}\n'
