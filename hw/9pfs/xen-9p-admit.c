@@ -34,7 +34,8 @@ static bool lists_directory(V9fsState *s, const uint8_t *msg,
 }
 
 bool xen_9pfs_admit(Xen9pfsSession *session, unsigned ring, const uint8_t *msg,
-                    uint32_t len, bool behind, Xen9pAdmission *admission)
+                    uint32_t len, bool behind, bool owing,
+                    Xen9pAdmission *admission)
 {
     V9fsState *s = &session->state;
     Xen9pOrderKey *key = &admission->key;
@@ -43,7 +44,7 @@ bool xen_9pfs_admit(Xen9pfsSession *session, unsigned ring, const uint8_t *msg,
     if (lists_directory(s, msg, key)) {
         key->fids[0].use = XEN_9P_USE_LISTED;
     }
-    if (!xen_9p_order_may(&session->order, ring, key, behind)) {
+    if (!xen_9p_order_may(&session->order, ring, key, behind, owing)) {
         return false;
     }
     admission->err = xen_9p_limit_check(&session->limit, s, msg, len,

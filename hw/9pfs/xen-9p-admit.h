@@ -21,13 +21,15 @@
  * @ring: where it is the next request
  * @msg: our own copy of it, from its header on
  * @len: how much of it that is, all but the payload of a Twrite
- * @behind: whether Tflush that came before it are still kept back
+ * @behind: as for xen_9p_order_may()
+ * @owing: likewise
  * @admission: to fill in, for xen_9pfs_submit()
  *
  * Returns: false if it has to wait until others have ended.
  */
 bool xen_9pfs_admit(Xen9pfsSession *session, unsigned ring, const uint8_t *msg,
-                    uint32_t len, bool behind, Xen9pAdmission *admission);
+                    uint32_t len, bool behind, bool owing,
+                    Xen9pAdmission *admission);
 
 /**
  * xen_9pfs_submit: hand a request to the server, or answer it with an error

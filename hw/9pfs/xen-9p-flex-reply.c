@@ -113,7 +113,7 @@ void flex_reply_flush(FlexRing *ring)
             ring->flex->pass.stalled = true;
             break;
         }
-        if (reply->flushes) {
+        if (reply->comes_after) {
             publish_all(ring->flex);
         }
         xen_9p_ring_write(&ring->in, reply->data, reply->len);
@@ -232,6 +232,7 @@ static void reply_queue(FlexRequest *req, V9fsPDU *pdu)
     reply_set_iounit(req, pdu);
     reply->len = pdu->size;
     reply->serial = ring->flex->replied++;
+    reply->comes_after = pdu->id == P9_RFLUSH || pdu->id == P9_RVERSION;
     if (pdu->id == P9_RFLUSH) {
         reply->flushes = true;
         reply->flushed_tag = lduw_le_p(req->msg + sizeof(P9MsgHeader));

@@ -103,8 +103,8 @@ static bool request_submit(FlexRequest *req, V9fsPDU *pdu)
     P9MsgHeader header;
 
     memcpy(&header, req->msg, sizeof(header));
-    if (!xen_9pfs_admit(session, ring->index, req->msg, req->len,
-                        flex->pass.flushes.num > 0, &admission)) {
+    if (!xen_9p_pass_admit(&flex->pass, ring->index, req->msg, req->len,
+                           &admission)) {
         lacks = "requests that it must not meet";
     } else if (!flex_reply_begin(ring, req, pdu)) {
         lacks = "its replies to be read";
@@ -115,7 +115,7 @@ static bool request_submit(FlexRequest *req, V9fsPDU *pdu)
         pdu_free(pdu);
         return xen_9p_pass_stall(&flex->pass, ring->index, lacks);
     }
-    xen_9p_pass_taken(&flex->pass, le32_to_cpu(header.size_le));
+    xen_9p_pass_taken(&flex->pass, ring->index, le32_to_cpu(header.size_le));
     trace_xen_9pfs_request(session->name, ring->index,
                            le16_to_cpu(header.tag_le), header.id,
                            le32_to_cpu(header.size_le));
@@ -237,11 +237,24 @@ static bool ring_rest(void *opaque)
     return false;
 }
 
+static bool flex_owing(void *opaque)
+{
+    const Flex *flex = opaque;
+
+    for (unsigned i = 0; i < flex->pass.num_rings; i++) {
+        if (flex->rings[i].waiting.length) {
+            return true;
+        }
+    }
+    return false;
+}
+
 const Xen9pPassOps flex_pass_ops = {
     .receive = ring_receive,
     .view = ring_view,
     .flush = ring_flush,
     .forget = ring_forget,
+    .owing = flex_owing,
     .finish = ring_finish,
     .waiting = ring_has_request,
     .rest = ring_rest,

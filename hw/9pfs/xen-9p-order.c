@@ -72,7 +72,7 @@ static bool fids_are_free(Xen9pOrder *order, const Xen9pOrderKey *key)
 }
 
 bool xen_9p_order_may(Xen9pOrder *order, unsigned ring,
-                      const Xen9pOrderKey *key, bool behind)
+                      const Xen9pOrderKey *key, bool behind, bool owing)
 {
     if (order->alone ||
         (order->waiting >= 0 && order->waiting != (int)ring)) {
@@ -87,8 +87,8 @@ bool xen_9p_order_may(Xen9pOrder *order, unsigned ring,
         /* Which may need other rings to go on. */
         return false;
     }
-    order->waiting = order->in_flight ? (int)ring : -1;
-    return order->in_flight == 0;
+    order->waiting = order->in_flight || owing ? (int)ring : -1;
+    return order->waiting < 0;
 }
 
 static void use_begin(Xen9pOrder *order, uint32_t fid, Xen9pUse use)

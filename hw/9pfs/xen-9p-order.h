@@ -76,15 +76,17 @@ void xen_9p_order_init(Xen9pOrder *order);
  * @order: the session's
  * @ring: where the request is the next one
  * @key: what it is about
- * @behind: whether requests that came before it are still kept back
+ * @behind: whether requests that came before it have not been taken yet
+ * @owing: whether replies wait that the frontend is to have before its own
  *
- * A request that needs the session alone keeps other rings from taking any
- * more, so that its time comes.
+ * The last two are for a request that needs the session alone. When all that
+ * came before it has been taken it keeps other rings from taking any more, so
+ * that its time comes.
  *
  * Returns: false if it has to wait until others have ended.
  */
 bool xen_9p_order_may(Xen9pOrder *order, unsigned ring,
-                      const Xen9pOrderKey *key, bool behind);
+                      const Xen9pOrderKey *key, bool behind, bool owing);
 
 /**
  * xen_9p_order_begin: the server gets a request

@@ -10,6 +10,7 @@
 #include "qemu/main-loop.h"
 #include "qemu/processor.h"
 #include "qemu/timer.h"
+#include "hw/9pfs/xen-9p-admit.h"
 #include "hw/9pfs/xen-9p-pass.h"
 #include "trace.h"
 
@@ -282,8 +283,46 @@ void xen_9p_pass_keep(Xen9pPass *pass, Xen9pFlush *flush)
     pass->progress = true;
 }
 
-void xen_9p_pass_taken(Xen9pPass *pass, uint32_t size)
+/*
+ * Whether the other rings still hold what they held when a Tversion was first
+ * seen: these requests are of the session that it ends.
+ */
+static bool version_is_early(Xen9pPass *pass, unsigned ring)
 {
+    Xen9pFlushView view[XEN_9PFS_MAX_RINGS];
+    uint32_t *upto = pass->versions[ring].upto;
+    bool early = false;
+
+    view_rings(pass, view);
+    for (unsigned i = 0; i < pass->num_rings; i++) {
+        if (!pass->versions[ring].seen) {
+            upto[i] = view[i].sent;
+        }
+        /* Two Tversion do not wait for each other. */
+        early |= i != ring && !pass->versions[i].seen && view[i].more &&
+            (int32_t)(upto[i] - view[i].taken) > 0;
+    }
+    pass->versions[ring].seen = true;
+    return early;
+}
+
+bool xen_9p_pass_admit(Xen9pPass *pass, unsigned ring, const uint8_t *msg,
+                       uint32_t len, Xen9pAdmission *admission)
+{
+    bool behind = false, owing = false;
+
+    pass->versions[ring].seen &= msg[4] == P9_TVERSION;
+    if (msg[4] == P9_TVERSION) {
+        behind = version_is_early(pass, ring) || pass->flushes.num;
+        owing = pass->ops->owing(pass->connection);
+    }
+    return xen_9pfs_admit(pass->session, ring, msg, len, behind, owing,
+                          admission);
+}
+
+void xen_9p_pass_taken(Xen9pPass *pass, unsigned ring, uint32_t size)
+{
+    pass->versions[ring].seen = false;
     if (pass->staying) {
         /* It has come between two passes. */
         stay_end(pass, true);

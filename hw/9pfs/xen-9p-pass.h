@@ -53,6 +53,9 @@ typedef struct Xen9pPassOps {
      */
     bool (*flush)(void *ring, Xen9pFlush *flush);
 
+    /* owing: whether replies wait that the frontend cannot have now */
+    bool (*owing)(void *connection);
+
     /* forget: free a Tflush that was kept back, unanswered */
     void (*forget)(Xen9pFlush *flush);
 
@@ -83,6 +86,10 @@ struct Xen9pPass {
     unsigned first;             /* ring to begin with: each gets its turn */
     int current;                /* its replies are told later; -1: of none */
     Xen9pFlushes flushes;       /* kept back */
+    struct {
+        bool seen;              /* a ring's next request is a Tversion, ... */
+        uint32_t upto[XEN_9PFS_MAX_RINGS]; /* ... which comes after these */
+    } versions[XEN_9PFS_MAX_RINGS];
     QEMUBH *bh;                 /* a pass over all rings */
     unsigned in_flight;         /* requests that the server has */
     bool scheduled;             /* xen_9p_pass_run() is to run */
@@ -168,11 +175,22 @@ bool xen_9p_pass_keeps(const Xen9pPass *pass, unsigned ring);
 void xen_9p_pass_keep(Xen9pPass *pass, Xen9pFlush *flush);
 
 /**
+ * xen_9p_pass_admit: xen_9pfs_admit() for a connection with several rings
+ * @pass: the connection's
+ * @ring: as for xen_9pfs_admit(), like @msg, @len and @admission
+ *
+ * Returns: false if it has to wait until others have ended.
+ */
+bool xen_9p_pass_admit(Xen9pPass *pass, unsigned ring, const uint8_t *msg,
+                       uint32_t len, Xen9pAdmission *admission);
+
+/**
  * xen_9p_pass_taken: a request goes to the server now
  * @pass: the connection's
+ * @ring: where it comes from
  * @size: its size in bytes
  */
-void xen_9p_pass_taken(Xen9pPass *pass, uint32_t size);
+void xen_9p_pass_taken(Xen9pPass *pass, unsigned ring, uint32_t size);
 
 /**
  * xen_9p_pass_ended: the server is done with a request

@@ -76,6 +76,7 @@ Xen9pReply *xen_9p_reply_new(Xen9pReplyPool *pool, uint32_t size)
     }
     reply->size = size;
     reply->len = 0;
+    reply->comes_after = false;
     reply->flushes = false;
     return reply;
 }

@@ -18,6 +18,7 @@ typedef struct Xen9pReply {
     uint32_t size;              /* room that was asked for in data[] */
     uint32_t len;               /* of the complete reply */
     uint64_t serial;            /* in the order in which they completed */
+    bool comes_after;           /* replies in all rings are seen before it */
     bool flushes;               /* Rflush, of the request ... */
     uint16_t flushed_tag;       /* ... that had this tag */
     unsigned size_class;

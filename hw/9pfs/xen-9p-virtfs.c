@@ -162,8 +162,8 @@ static int queue_submit(VirtfsQueue *queue, VirtfsRequest *req)
     V9fsPDU *pdu;
     int ret;
 
-    if (!xen_9pfs_admit(pass->session, queue->index, req->msg, req->len,
-                        pass->flushes.num > 0, &admission)) {
+    if (!xen_9p_pass_admit(pass, queue->index, req->msg, req->len,
+                           &admission)) {
         return -EBUSY;
     }
     pdu = pdu_alloc(&pass->session->state);
@@ -180,7 +180,7 @@ static int queue_submit(VirtfsQueue *queue, VirtfsRequest *req)
     }
     req->deadline = 0;
     virtfs->by_pdu[pdu->idx] = req;
-    xen_9p_pass_taken(pass, req->size);
+    xen_9p_pass_taken(pass, queue->index, req->size);
     trace_xen_9pfs_request(pass->session->name, queue->index,
                            le16_to_cpu(header.tag_le), header.id, req->size);
     /* It may have been answered, and @req be gone, when this returns. */
@@ -336,12 +336,20 @@ static bool queue_rest(void *opaque)
     return xen_9p_slots_arm(&queue->slots);
 }
 
+static bool virtfs_owing(void *opaque)
+{
+    const Virtfs *virtfs = opaque;
+
+    return !QTAILQ_EMPTY(&virtfs->late);
+}
+
 const Xen9pPassOps virtfs_pass_ops = {
     .resume = virtfs_answer_late,
     .receive = queue_receive,
     .view = queue_view,
     .flush = queue_flush,
     .forget = queue_forget,
+    .owing = virtfs_owing,
     .finish = queue_notify,
     .waiting = queue_has_request,
     .rest = queue_rest,

@@ -37,13 +37,13 @@ static void test_uses(void)
             Xen9pOrderKey other = key_of(5 + XEN_9P_ORDER_BUCKETS, next);
 
             xen_9p_order_init(&order);
-            g_assert_true(xen_9p_order_may(&order, 0, &first, false));
+            g_assert_true(xen_9p_order_may(&order, 0, &first, false, false));
             xen_9p_order_begin(&order, &first);
-            g_assert_cmpint(xen_9p_order_may(&order, 1, &same, false), ==,
+            g_assert_cmpint(xen_9p_order_may(&order, 1, &same, false, false), ==,
                             may[next][in_flight]);
-            g_assert_true(xen_9p_order_may(&order, 1, &other, false));
+            g_assert_true(xen_9p_order_may(&order, 1, &other, false, false));
             xen_9p_order_end(&order, &first);
-            g_assert_true(xen_9p_order_may(&order, 1, &same, false));
+            g_assert_true(xen_9p_order_may(&order, 1, &same, false, false));
         }
     }
 }
@@ -56,17 +56,18 @@ static void test_session(void)
     xen_9p_order_init(&order);
     xen_9p_order_begin(&order, &shared);
     /* It waits, and no other ring takes anything. */
-    g_assert_false(xen_9p_order_may(&order, 0, &session_key, false));
-    g_assert_false(xen_9p_order_may(&order, 1, &shared, false));
-    g_assert_false(xen_9p_order_may(&order, 1, &session_key, false));
+    g_assert_false(xen_9p_order_may(&order, 0, &session_key, false, false));
+    g_assert_false(xen_9p_order_may(&order, 1, &shared, false, false));
+    g_assert_false(xen_9p_order_may(&order, 1, &session_key, false, false));
     xen_9p_order_end(&order, &shared);
-    g_assert_false(xen_9p_order_may(&order, 1, &shared, false));
-    g_assert_true(xen_9p_order_may(&order, 0, &session_key, false));
+    g_assert_false(xen_9p_order_may(&order, 1, &shared, false, false));
+    g_assert_false(xen_9p_order_may(&order, 0, &session_key, false, true));
+    g_assert_true(xen_9p_order_may(&order, 0, &session_key, false, false));
     xen_9p_order_begin(&order, &session_key);
-    g_assert_false(xen_9p_order_may(&order, 0, &shared, false));
-    g_assert_false(xen_9p_order_may(&order, 1, &session_key, false));
+    g_assert_false(xen_9p_order_may(&order, 0, &shared, false, false));
+    g_assert_false(xen_9p_order_may(&order, 1, &session_key, false, false));
     xen_9p_order_end(&order, &session_key);
-    g_assert_true(xen_9p_order_may(&order, 1, &shared, false));
+    g_assert_true(xen_9p_order_may(&order, 1, &shared, false, false));
 }
 
 /* What is kept back comes first, and may need the other rings. */
@@ -76,13 +77,13 @@ static void test_behind(void)
     Xen9pOrder order;
 
     xen_9p_order_init(&order);
-    g_assert_false(xen_9p_order_may(&order, 0, &session_key, true));
-    g_assert_true(xen_9p_order_may(&order, 1, &shared, true));
+    g_assert_false(xen_9p_order_may(&order, 0, &session_key, true, false));
+    g_assert_true(xen_9p_order_may(&order, 1, &shared, true, false));
     xen_9p_order_begin(&order, &shared);
     /* One that waits, and then is gone without having been served. */
-    g_assert_false(xen_9p_order_may(&order, 0, &session_key, false));
-    g_assert_true(xen_9p_order_may(&order, 0, &shared, false));
-    g_assert_true(xen_9p_order_may(&order, 1, &shared, false));
+    g_assert_false(xen_9p_order_may(&order, 0, &session_key, false, false));
+    g_assert_true(xen_9p_order_may(&order, 0, &shared, false, false));
+    g_assert_true(xen_9p_order_may(&order, 1, &shared, false, false));
     xen_9p_order_end(&order, &shared);
 }
 
@@ -94,7 +95,7 @@ static void test_listings(void)
     xen_9p_order_init(&order);
     for (unsigned i = 0; i <= XEN_9P_ORDER_LISTINGS; i++) {
         keys[i] = key_of(i, XEN_9P_USE_LISTED);
-        g_assert_cmpint(xen_9p_order_may(&order, 0, &keys[i], false), ==,
+        g_assert_cmpint(xen_9p_order_may(&order, 0, &keys[i], false, false), ==,
                         i < XEN_9P_ORDER_LISTINGS);
         if (i < XEN_9P_ORDER_LISTINGS) {
             xen_9p_order_begin(&order, &keys[i]);
@@ -102,7 +103,7 @@ static void test_listings(void)
     }
     xen_9p_order_end(&order, &keys[0]);
     g_assert_true(xen_9p_order_may(&order, 0,
-                                   &keys[XEN_9P_ORDER_LISTINGS], false));
+                                   &keys[XEN_9P_ORDER_LISTINGS], false, false));
 }
 
 /* As many as there can be, each with two fids of its own. */
@@ -118,15 +119,15 @@ static void test_full(void)
                 .num = 2, .fids = { { 2 * i, XEN_9P_USE_ALONE },
                                     { 2 * i + 1, XEN_9P_USE_SHARED } },
             };
-            g_assert_true(xen_9p_order_may(&order, 0, &keys[i], false));
+            g_assert_true(xen_9p_order_may(&order, 0, &keys[i], false, false));
             xen_9p_order_begin(&order, &keys[i]);
         }
         for (unsigned i = 0; i < XEN_9P_ORDER_REQUESTS; i++) {
             Xen9pOrderKey again = key_of(2 * i, XEN_9P_USE_SHARED);
 
-            g_assert_false(xen_9p_order_may(&order, 0, &again, false));
+            g_assert_false(xen_9p_order_may(&order, 0, &again, false, false));
             xen_9p_order_end(&order, &keys[i]);
-            g_assert_true(xen_9p_order_may(&order, 0, &again, false));
+            g_assert_true(xen_9p_order_may(&order, 0, &again, false, false));
         }
     }
 }
