@@ -127,7 +127,7 @@ static bool request_submit(FlexRequest *req, V9fsPDU *pdu)
 static bool ring_take(FlexRing *ring)
 {
     Flex *flex = ring->flex;
-    uint32_t from = ring->out.position, size = ring->size;
+    uint32_t size = ring->size;
     V9fsPDU *pdu = pdu_alloc(&flex->pass.session->state);
     FlexRequest *req;
 
@@ -139,14 +139,11 @@ static bool ring_take(FlexRing *ring)
         pdu_free(pdu);
         return xen_9p_pass_stall(&flex->pass, ring->index, "memory");
     }
-    /* Before the server has it: it may come back here. */
-    ring->out.position = from + size;
-    ring->size = 0;
     if (!request_submit(req, pdu)) {
-        ring->out.position = from;
-        ring->size = size;
         return false;
     }
+    ring->out.position += size;
+    ring->size = 0;
     return true;
 }
 

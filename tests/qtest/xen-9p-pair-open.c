@@ -110,11 +110,14 @@ void pair_number_again(Session *s)
     host_file(s, "file", "text");
     twalk({.fe = s->fe, .fid = 0, .newfid = 1, .path = "file"});
     pair_hold(s, LOOP_FS_STAT, true);
-    remove = tremove({.fe = s->fe, .fid = 1, .request_only = true});
+    remove = tremove({.fe = s->fe, .fid = 1, .ring = P9_RING(0),
+                      .request_only = true});
     fixture_await_call(s->f, LOOP_FS_STAT);
-    clunk = tclunk({.fe = s->fe, .fid = 1, .request_only = true});
+    clunk = tclunk({.fe = s->fe, .fid = 1, .ring = P9_RING(0),
+                    .request_only = true});
     p9_req_wait(clunk, 100);
-    attach = tattach({.fe = s->fe, .fid = 1, .request_only = true});
+    attach = tattach({.fe = s->fe, .fid = 1, .ring = P9_RING(0),
+                      .request_only = true});
     p9_req_wait(attach, 100);
     pair_hold(s, LOOP_FS_STAT, false);
     g_assert_cmpuint(pair_wait(remove), ==, 0);

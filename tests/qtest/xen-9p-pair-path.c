@@ -213,19 +213,7 @@ void pair_path_longest(Session *s)
     fill_in(s, 100, 'd', 40);
 }
 
-static void expect_gone(Session *s, uint32_t fid)
-{
-    g_assert_cmpuint(pair_wait(tgetattr({.fe = s->fe, .fid = fid,
-                                         .request_only = true})), !=, 0);
-    g_assert_cmpuint(pair_wait(twalk({.fe = s->fe, .fid = fid, .newfid = 999,
-                                      .request_only = true})), !=, 0);
-    g_assert_cmpuint(pair_wait(twalk({.fe = s->fe, .fid = fid, .newfid = 999,
-                                      .path = "..",
-                                      .request_only = true})), !=, 0);
-    tclunk({.fe = s->fe, .fid = fid});
-}
-
-/* 30 folders are moved below 30 others. Only what is too far down is gone. */
+/* 30 folders are to go below 30 others, where some fids would be too far down. */
 void pair_path_grows(Session *s)
 {
     g_autofree char *a = long_name('a', NAME_LEN);
@@ -241,22 +229,11 @@ void pair_path_grows(Session *s)
     twalk({.fe = s->fe, .fid = 129, .newfid = 3});
 
     trenameat({.fe = s->fe, .dfid = 0, .name = a, .newdfid = 229,
-               .newname = a});
-    tgetattr({.fe = s->fe, .fid = 100});
+               .newname = a, .expect_err = ENAMETOOLONG});
     tread({.fe = s->fe, .fid = 1, .count = 4, .data = data});
     g_assert_cmpstr(data, ==, "text");
-    expect_gone(s, 2);
-    expect_gone(s, 3);
+    tgetattr({.fe = s->fe, .fid = 2});
     tclunk({.fe = s->fe, .fid = 1});
-
-    trenameat({.fe = s->fe, .dfid = 229, .name = a, .newdfid = 0,
-               .newname = a});
-    fill_in(s, 200, 'b', 30);
-    for (unsigned i = 0; i < 30; i++) {
-        tclunk({.fe = s->fe, .fid = 100 + i});
-        twalk({.fe = s->fe, .fid = i ? 99 + i : 0, .newfid = 100 + i,
-               .path = a});
-    }
     tunlinkat({.fe = s->fe, .dfid = 129, .name = "file"});
     fill_in(s, 100, 'a', 30);
 }
