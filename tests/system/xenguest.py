@@ -28,6 +28,8 @@ QUICK = os.environ.get('QUICK', '')
 QUICK_HVM = ('io_delay=none pci=noearly,lastbus=0 iommu=noaperture '
              '8250.nr_uarts=0 i8042.nokbd i8042.noaux hpet=disable '
              'tsc=reliable no_timer_check lpj=4000000')
+# What xl has by default, and only costs the time of a boot.
+BARE = {'pv': [], 'pvh': [], 'hvm': ['vga = "none"', 'serial = "none"', 'vnc = 0']}
 INITRAMFS = '/opt/xen-9pfs/guest.cpio'
 BACKENDS = '/local/domain/0/backend'
 ERRORS = '/local/domain/0/error/backend'
@@ -37,10 +39,11 @@ PATIENCE = 4
 INITIALISING, INIT_WAIT, INITIALISED, CONNECTED, CLOSING, CLOSED = range(1, 7)
 
 # QEMU's log may always say this: the 9P server's advice at a small msize, how
-# libxl ends a device model, and whose job a PV console is.
+# libxl ends a device model, whose job a PV console is, and where others are.
 USUAL_LOG = re.compile(r"degraded performance: a reasonable high msize"
                        r"|terminating on signal \d+ from pid \d+ \("
-                       r"|declining to handle console type 'xenconsoled'")
+                       r"|declining to handle console type 'xenconsoled'"
+                       r"|VNC server running on|char device redirected to")
 # And a guest's kernel: how long a driver's devices take to connect, and how
 # slow the emulation is.
 USUAL_WARNINGS = re.compile(r'xenbus_probe_frontend: Waiting|\] (\d+s\.\.\.)*$'
@@ -166,7 +169,8 @@ class Console:
 
 
 class Share:
-    """A tag, a folder of dom0, and for 9pfs further keys of the p9 line."""
+    """A tag, a folder of dom0, and for 9pfs further keys of the p9 line; those
+    that are None are left out."""
 
     def __init__(self, tag, path, security_model='none', protocol='9pfs', **keys):
         self.tag, self.path, self.protocol = tag, path, protocol
@@ -175,19 +179,21 @@ class Share:
 
     def config(self):
         keys = {'type': 'qemu', **self.keys}
-        return '"' + ','.join(f'{k}={v}' for k, v in keys.items()) + '"'
+        return '"' + ','.join(f'{k}={v}' for k, v in keys.items() if v) + '"'
 
 
 class Guest:
-    """A domain. It counts as alive, see alive, from create() to its end."""
+    """A domain. It counts as alive, see alive, from create() to its end. lines:
+    more of its configuration, and then with all the devices that xl gives it."""
 
     alive = {}
 
     def __init__(self, name, kind='pv', shares=(), qemu=OUR_QEMU, mode='agent',
-                 vcpus=1, initramfs=INITRAMFS):
+                 vcpus=1, initramfs=INITRAMFS, lines=None):
         self.name, self.kind, self.shares = name, kind, list(shares)
         self.qemu, self.mode, self.vcpus = qemu, mode, vcpus
         self.initramfs = initramfs
+        self.lines = BARE[kind] if lines is None else lines
         self.domid = self.console = self.server = None
         self.log_seen = self.warnings_seen = 0
         self.broken = False
@@ -203,9 +209,7 @@ class Guest:
                  f'kernel = "{KERNEL[self.kind]}"',
                  f'ramdisk = "{self.initramfs}"',
                  f'extra = "console=hvc0 quiet {quick} {self.mode}"',
-                 'memory = 256', f'vcpus = {self.vcpus}']
-        if self.kind == 'hvm':
-            lines += ['vga = "none"', 'serial = "none"', 'vnc = 0']
+                 'memory = 256', f'vcpus = {self.vcpus}', *self.lines]
         if self.qemu:
             lines += ['device_model_version = "qemu-xen"',
                       f'device_model_override = "{self.qemu}"']
