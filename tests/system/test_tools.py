@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
-from xenguest import (CONNECTED, OUR_QEMU, STORE, Share, granted_pages,
-                      wait_for)
+from xenguest import (CONNECTED, INIT_WAIT, INITIALISING, OUR_QEMU, STORE,
+                      Share, granted_pages, wait_for)
 
 
 # Guest does not tell devices apart that have the same number.
@@ -223,3 +223,24 @@ def test_qemu_by_hand(new_guest, folder, protocol):
     assert done.returncode == 1
     assert 'there is no domain 12345' in done.stderr
     guest.destroy()
+
+
+# xl without a type: QEMU is what libxl takes then, but no reason to start one
+
+@pytest.mark.parametrize('kind', ['pv', 'pvh'])
+def test_no_type(new_guest, folder, kind):
+    guest = new_guest('untyped', kind, [Share('share', folder, type=None)])
+    guest.create('-p')
+    assert guest.qemu_pid() is None
+    assert guest.state(0) == INITIALISING
+    assert STORE.read(guest.backend(0) + '/path') == str(folder)
+    guest.serve()
+    guest.wait_state(0, INIT_WAIT)
+
+
+def test_no_type_but_another_reason(new_guest, folder):
+    guest = new_guest('mixed', shares=[Share('one', folder, type=None),
+                                       Share('two', folder)])
+    guest.create('-p')
+    for devid in 0, 1:
+        guest.wait_state(devid, INIT_WAIT)
