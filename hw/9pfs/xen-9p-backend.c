@@ -317,6 +317,8 @@ static void device_get_stats(Object *obj, Visitor *v, const char *name,
     if (session) {
         stats = session->stats;
         stats.msize = session->state.msize;
+        stats.fids = g_hash_table_size(session->state.fids);
+        stats.most_fids = session->limit.most_fids;
         QLIST_FOREACH(pdu, &session->state.active_list, next) {
             stats.in_flight++;
         }

@@ -487,6 +487,7 @@ void xen_9p_limit_end(Xen9pLimit *limit, V9fsState *s,
         limit->held.large += claim->renamed;
         limit->longest = PATH_MAX;
     }
+    limit->most_fids = MAX(limit->most_fids, g_hash_table_size(s->fids));
     for (unsigned i = 0; i < claim->num; i++) {
         V9fsFidState *f = fid_of(s, claim->fids[i]);
 

@@ -40,6 +40,7 @@ typedef struct Xen9pLimit {
     Xen9pBytes held;            /* by fids */
     Xen9pBytes asked;           /* at the most, by requests in flight */
     unsigned fids_asked;
+    unsigned most_fids;         /* at the same time */
     size_t more;                /* of held.large: at the most, for renames */
     size_t longest;             /* no path is longer, with its 0 */
     bool told;                  /* the operator knows */

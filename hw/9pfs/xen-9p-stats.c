@@ -22,6 +22,8 @@ void xen_9pfs_stats_visit(const Xen9pfsStats *stats, Visitor *v,
         { "bytes-received", stats->bytes_received },
         { "bytes-sent", stats->bytes_sent },
         { "in-flight", stats->in_flight },
+        { "fids", stats->fids },
+        { "most-fids", stats->most_fids },
         { "grants", stats->grants },
     };
 

@@ -11,7 +11,7 @@
 
 #include "qapi/visitor.h"
 
-/* Since the frontend connected. The transport counts, all but the last two. */
+/* Since the frontend connected. The transport counts, all but the last four. */
 typedef struct Xen9pfsStats {
     uint64_t rings;
     uint64_t requests;          /* taken */
@@ -20,6 +20,8 @@ typedef struct Xen9pfsStats {
     uint64_t grants;            /* pages of the guest that are mapped */
     uint64_t msize;             /* 0: no client has asked for a version */
     uint64_t in_flight;         /* requests that are not answered yet */
+    uint64_t fids;
+    uint64_t most_fids;         /* at the same time */
 } Xen9pfsStats;
 
 /**

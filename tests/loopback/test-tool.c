@@ -207,7 +207,7 @@ static void test_attach(void)
     run(f, 0, "  requests         2\n", qmp, "status", "7");
     run(f, 0, "\"stats\": {\"rings\": 1, \"msize\": ", qmp, "-j", "status",
         "7", "share");
-    run(f, 0, "\"in-flight\": 0, \"grants\": 17}}]\n", qmp, "-j", "status",
+    run(f, 0, "\"in-flight\": 0, \"grants\": 17, \"fids\": ", qmp, "-j", "status",
         "7", "9pfs/0");
 
     /* The guest does not answer: the device goes all the same. */

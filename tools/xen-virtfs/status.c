@@ -21,6 +21,8 @@ static const struct {
     { "bytes-sent", "bytes sent" },
     { "in-flight", "in flight" },
     { "grants", "grants mapped" },
+    { "fids", "fids" },
+    { "most-fids", "most fids" },
 };
 
 /* The backend's own object: it is there for libxl's devices as well. */
