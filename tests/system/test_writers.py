@@ -14,7 +14,7 @@ K = 1024
 # further on than the last: no page of a file is like one of another.
 WRITERS = 64
 STEP = 67891
-SIZE = 3 * 512 * K + 12345
+SIZE = 512 * K + 12345
 # Seconds without a byte in any file, times PATIENCE, until writers count as
 # hanging: on a busy machine they are slow, but never that slow.
 PAUSE = 8
@@ -97,7 +97,7 @@ def test_files_over_virtfs(crowd, folder, cache):
 @pytest.mark.parametrize('writers', [8, 24])
 def test_few(crowd, folder, writers):
     """So many are enough, with messages of the largest size."""
-    write_all(crowd(512 * K, 'none'), folder, writers, size=8 * 512 * K)
+    write_all(crowd(512 * K, 'none'), folder, writers, size=2 * 512 * K)
 
 
 @pytest.mark.protocols
