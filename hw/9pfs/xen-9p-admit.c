@@ -39,6 +39,7 @@ bool xen_9pfs_admit(Xen9pfsSession *session, unsigned ring, const uint8_t *msg,
 {
     V9fsState *s = &session->state;
     Xen9pOrderKey *key = &admission->key;
+    int ret;
 
     xen_9p_message_key(msg, len, key);
     if (lists_directory(s, msg, key)) {
@@ -47,12 +48,12 @@ bool xen_9pfs_admit(Xen9pfsSession *session, unsigned ring, const uint8_t *msg,
     if (!xen_9p_order_may(&session->order, ring, key, behind, owing)) {
         return false;
     }
-    admission->err = xen_9p_limit_check(&session->limit, s, msg, len,
-                                        &admission->claim);
-    if (admission->err < 0) {
+    ret = xen_9p_limit_check(&session->limit, s, msg, len, &admission->claim);
+    if (ret == -EAGAIN) {
         return false;
     }
-    if (admission->err) {
+    admission->err = -ret;
+    if (ret < 0) {
         *key = (Xen9pOrderKey) { 0 };
         admission->claim = (Xen9pClaim) { 0 };
     }

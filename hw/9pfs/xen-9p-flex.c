@@ -206,7 +206,10 @@ static void ring_view(void *opaque, Xen9pFlushView *view)
     FlexRing *ring = opaque;
     uint32_t available;
 
-    *view = (Xen9pFlushView) { ring->out.position, ring->out.position };
+    *view = (Xen9pFlushView) {
+        .taken = ring->out.position,
+        .sent = ring->out.position,
+    };
     if (xen_9p_ring_readable(&ring->out, &available) &&
         flex_header(ring, available)) {
         view->sent += available;

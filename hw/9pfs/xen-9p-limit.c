@@ -197,14 +197,14 @@ static int check_walk(V9fsState *s, Message *m, Xen9pClaim *claim)
         uint32_t len = take_string(m, &name);
 
         if (len > NAME_MAX) {
-            return ENAMETOOLONG;
+            return -ENAMETOOLONG;
         }
         if (len != 2 || memcmp(name, "..", 2) != 0) {
             path += len + 1;
         }
     }
     if (path > PATH_MAX) {
-        return ENAMETOOLONG;
+        return -ENAMETOOLONG;
     }
     if (fid == newfid) {
         claim_block(claim, fid, path);
@@ -218,7 +218,7 @@ static int check_walk(V9fsState *s, Message *m, Xen9pClaim *claim)
 static int check_name(V9fsState *s, uint32_t fid, uint32_t len, size_t *path)
 {
     *path = path_of(s, fid) + 1 + len;
-    return len > NAME_MAX || *path > PATH_MAX ? ENAMETOOLONG : 0;
+    return len > NAME_MAX || *path > PATH_MAX ? -ENAMETOOLONG : 0;
 }
 
 static int check_create(V9fsState *s, Message *m, Xen9pClaim *claim)
@@ -239,7 +239,7 @@ static bool is_below(const char *path, const char *folder, size_t len)
 
 /*
  * How many bytes the paths at or below @old may take when they have become
- * longer. Returns: ENAMETOOLONG if one of them would become too long.
+ * longer. Returns: -ENAMETOOLONG if one of them would become too long.
  */
 static int count_renamed(V9fsState *s, const char *old, size_t longer,
                          size_t *bytes)
@@ -255,7 +255,7 @@ static int count_renamed(V9fsState *s, const char *old, size_t longer,
             continue;
         }
         if (f->path.size + longer > PATH_MAX) {
-            return ENAMETOOLONG;
+            return -ENAMETOOLONG;
         }
         *bytes += ROUND_UP(f->path.size + longer + 8, 16);
     }
@@ -272,7 +272,7 @@ static int check_rename(Xen9pLimit *limit, V9fsState *s, const char *old,
     size_t before = strlen(old) + 1, longer, most;
 
     if (size > PATH_MAX) {
-        return ENAMETOOLONG;
+        return -ENAMETOOLONG;
     }
     if (size <= before) {
         return 0;
@@ -313,7 +313,7 @@ static int check_trenameat(Xen9pLimit *limit, V9fsState *s, Message *m,
     int err = check_name(s, to, take_name(m), &path);
 
     if (err || len > NAME_MAX) {
-        return ENAMETOOLONG;
+        return -ENAMETOOLONG;
     }
     if (!f || !f->path.data || !name) {
         return 0;
@@ -334,7 +334,7 @@ static int check_twstat(Xen9pLimit *limit, V9fsState *s, Message *m,
     take(m, 2 + 2 + 2 + 4 + 13 + 3 * 4 + 8);
     len = take_name(m);
     if (len > NAME_MAX) {
-        return ENAMETOOLONG;
+        return -ENAMETOOLONG;
     }
     if (len == 0 || !f || !f->path.data) {
         return 0;
@@ -351,7 +351,7 @@ static int check_xattrwalk(V9fsState *s, Message *m, Xen9pClaim *claim)
 
     claim_fid(claim, newfid, path_of(s, fid));
     add_block(&claim->bytes, XATTR);
-    return name > XATTR_NAME_MAX ? ERANGE : 0;
+    return name > XATTR_NAME_MAX ? -ERANGE : 0;
 }
 
 static int check_xattrcreate(Message *m, Xen9pClaim *claim)
@@ -360,7 +360,7 @@ static int check_xattrcreate(Message *m, Xen9pClaim *claim)
 
     /* More than that the server does not take. */
     claim_block(claim, fid, MIN(take64(m), XATTR) + name);
-    return name > XATTR_NAME_MAX ? ERANGE : 0;
+    return name > XATTR_NAME_MAX ? -ERANGE : 0;
 }
 
 /* A name is made, looked for or removed, and no fid gets its path. */
@@ -376,7 +376,7 @@ static int check_symlink(V9fsState *s, Message *m)
     int err = check_other_name(s, take32(m), m);
     const uint8_t *target;
 
-    return err ?: take_string(m, &target) >= PATH_MAX ? ENAMETOOLONG : 0;
+    return err ?: take_string(m, &target) >= PATH_MAX ? -ENAMETOOLONG : 0;
 }
 
 static int check_message(Xen9pLimit *limit, V9fsState *s, uint8_t type,
@@ -455,8 +455,8 @@ int xen_9p_limit_check(Xen9pLimit *limit, V9fsState *s, const uint8_t *msg,
     int err;
 
     *claim = (Xen9pClaim) { 0 };
-    if (msg[4] != P9_TWRITE && len < ldl_le_p(msg)) {
-        return EMSGSIZE;
+    if (msg[4] != P9_TWRITE && len < (uint32_t)ldl_le_p(msg)) {
+        return -EMSGSIZE;
     }
     err = check_message(limit, s, msg[4], &m, claim);
     if (err || !too_many(limit, s, claim, true)) {
@@ -466,7 +466,7 @@ int xen_9p_limit_check(Xen9pLimit *limit, V9fsState *s, const uint8_t *msg,
         count_all(limit, s);
     }
     if (too_many(limit, s, claim, false)) {
-        return ENFILE;
+        return -ENFILE;
     }
     return too_many(limit, s, claim, true) ? -EAGAIN : 0;
 }

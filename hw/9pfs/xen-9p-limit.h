@@ -63,8 +63,8 @@ typedef struct Xen9pClaim {
  * @len: how much of it that is, all but the payload of a Twrite
  * @claim: set to what it asks for
  *
- * Returns: 0; the errno that the request is to be answered with; or -EAGAIN,
- * if that is not known until requests in flight have ended.
+ * Returns: 0; the errno, negative, that the request is to be answered with; or
+ * -EAGAIN, if that is not known until requests in flight have ended.
  */
 int xen_9p_limit_check(Xen9pLimit *limit, V9fsState *s, const uint8_t *msg,
                        uint32_t len, Xen9pClaim *claim);

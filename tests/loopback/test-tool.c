@@ -207,8 +207,8 @@ static void test_attach(void)
     run(f, 0, "  requests         2\n", qmp, "status", "7");
     run(f, 0, "\"stats\": {\"rings\": 1, \"msize\": ", qmp, "-j", "status",
         "7", "share");
-    run(f, 0, "\"in-flight\": 0, \"grants\": 17, \"fids\": ", qmp, "-j", "status",
-        "7", "9pfs/0");
+    run(f, 0, "\"in-flight\": 0, \"grants\": 17, \"fids\": ", qmp, "-j",
+        "status", "7", "9pfs/0");
 
     /* The guest does not answer: the device goes all the same. */
     run(f, 0, "9pfs/0: 'share' is detached from domain 7", qmp,

@@ -104,7 +104,7 @@ static void case_fids_in_flight(Session *s)
     host_file(s, "data", "");
     for (unsigned i = 0; i < G_N_ELEMENTS(reqs); i++) {
         reqs[i] = twalk({.fe = s->fe, .fid = 0, .newfid = 1 + i,
-                         .names = {"data"}, .request_only = true});
+                         .path = "data", .request_only = true});
     }
     for (unsigned i = 0; i < G_N_ELEMENTS(reqs); i++) {
         uint32_t error = p9_req_result(reqs[i]);
@@ -128,7 +128,7 @@ static uint32_t go_down(Session *s)
                 .rerror = &error});
         if (error == 0) {
             twalk({.fe = s->fe, .fid = depth, .newfid = depth + 1,
-                   .names = {NAME_100}, .rerror = &error});
+                   .path = NAME_100, .rerror = &error});
             depth += error == 0;
         }
     }
@@ -159,7 +159,7 @@ static void case_deep_renamed(Session *s)
     for (uint32_t fid = fids; fid < 30000 && clone_one(s, fid) == 0; fid++) {
         tclunk({.fe = s->fe, .fid = fid});
         twalk({.fe = s->fe, .fid = 0, .newfid = fid,
-               .names = {"a", NAME_100, NAME_100, "data"}});
+               .path = "a/" NAME_100 "/" NAME_100 "/data"});
     }
     /* Where "data" would have a longer path than there may be. */
     trenameat({.fe = s->fe, .dfid = 0, .name = "a", .newdfid = depth - 1,
@@ -196,7 +196,7 @@ static void case_long_names(Session *s)
     g_autofree char *found = NULL;
     P9Client *fe = s->fe;
 
-    twalk({.fe = fe, .fid = 0, .newfid = 1, .names = {name},
+    twalk({.fe = fe, .fid = 0, .newfid = 1, .path = name,
            .expect_err = ENAMETOOLONG});
     tmkdir({.fe = fe, .dfid = 0, .name = name, .mode = 0755,
             .expect_err = ENAMETOOLONG});
@@ -205,7 +205,7 @@ static void case_long_names(Session *s)
     tsymlink({.fe = fe, .dfid = 0, .name = longest, .target = huge,
               .expect_err = EMSGSIZE});
     tsymlink({.fe = fe, .dfid = 0, .name = longest, .target = target});
-    twalk({.fe = fe, .fid = 0, .newfid = 1, .names = {longest}});
+    twalk({.fe = fe, .fid = 0, .newfid = 1, .path = longest});
     treadlink({.fe = fe, .fid = 1, .rtarget = &found});
     g_assert_cmpstr(found, ==, target);
 }

@@ -311,7 +311,7 @@ static void case_fid_pipelined(Session *s)
 
         backend_pause(s->f);
         reqs[0] = twalk({.fe = s->fe, .fid = 0, .newfid = fid,
-                         .names = {"data"}, .ring = P9_RING(0),
+                         .path = "data", .ring = P9_RING(0),
                          .tag = ring_tag(s->fe, 0), .request_only = true});
         reqs[1] = tlopen({.fe = s->fe, .fid = fid, .ring = P9_RING(0),
                           .tag = ring_tag(s->fe, 0), .request_only = true});
@@ -341,7 +341,7 @@ static void case_fid_opened_twice(Session *s)
         unsigned opened = 0;
 
         twalk({.fe = s->fe, .fid = 0, .newfid = 1,
-               .names = {round % 2 ? "data" : "dir"}});
+               .path = round % 2 ? "data" : "dir"});
         for (unsigned i = 0; i < 2; i++) {
             unsigned ring = i ? last_ring(s) : 0;
 
@@ -365,7 +365,7 @@ static void case_fid_other_rings(Session *s)
     P9Req *open, *next;
 
     open_data(s, 2);
-    twalk({.fe = s->fe, .fid = 0, .newfid = 1, .names = {"data"}});
+    twalk({.fe = s->fe, .fid = 0, .newfid = 1, .path = "data"});
     hold(s, LOOP_FS_OPEN, true);
     open = tlopen({.fe = s->fe, .fid = 1, .ring = P9_RING(0),
                    .tag = ring_tag(s->fe, 0), .request_only = true});

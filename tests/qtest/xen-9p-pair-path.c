@@ -213,7 +213,7 @@ void pair_path_longest(Session *s)
     fill_in(s, 100, 'd', 40);
 }
 
-/* 30 folders are to go below 30 others, where some fids would be too far down. */
+/* 30 folders are to go below 30 others, where fids would be too far down. */
 void pair_path_grows(Session *s)
 {
     g_autofree char *a = long_name('a', NAME_LEN);
