@@ -6,7 +6,9 @@
 
 The subjects are stock, ours, virtfs (ours, over that protocol) and virtfs-copy,
 virtfs-map and virtfs-cached (with that grant policy); the first three if none
-are named, stock always. All guests are up all the time. A round runs every case
+are named, stock always. With 'before' among them, which is build/qemu-before,
+the others are compared with that instead, at one large sequence of writes, and
+of reads. All guests are up all the time. A round runs every case
 in one guest after the other, the first one's turn going round; ratios are taken
 within a round. Emulation makes absolute figures worthless, so only ratios are
 reported. Rows go to /results/rows.json.
@@ -22,7 +24,7 @@ import time
 
 from xenguest import Guest, Share
 
-QEMUS = {'stock': '/usr/bin/qemu-stock'}
+QEMUS = {'stock': '/usr/bin/qemu-stock', 'before': '/usr/bin/qemu-before'}
 OURS = '/usr/bin/qemu-system-i386'
 SUBJECTS = 'stock,ours,virtfs'
 RESULTS = '/results/rows.json'
@@ -56,6 +58,14 @@ STEPS = [
     ('list', 'ls -lR files >/dev/null'),
     ('readall', 'cat files/*/* >/dev/null'),
     ('remove', 'rm -r files'),
+]
+# What a limit on the size of messages may cost. Four times, since in less than
+# some seconds too much is chance.
+ONE_FILE = 'for i in 1 2 3 4; do dd {} 2>/dev/null || exit; done'
+ONE_FILE_STEPS = [
+    ('write 512K', ONE_FILE.format('if=/dev/zero of=big bs=512k count=96')),
+    ('read 512K', ONE_FILE.format('if=big of=/dev/null bs=512k')),
+    ('write 4M', ONE_FILE.format('if=/dev/zero of=big bs=4M count=12')),
 ]
 
 # --clocksource: fio would else measure the processor's, for seconds. A thread
@@ -149,18 +159,18 @@ class Subject:
         return found
 
 
-def ratios(name, rounds, figure):
-    """A subject's over stock's, a value a round; none where nobody measured."""
-    pairs = [(r[name].get(figure), r['stock'].get(figure)) for r in rounds]
-    return [ours / stock for ours, stock in pairs if ours and stock]
+def ratios(name, base, rounds, figure):
+    """A subject's over base's, a value a round; none where nobody measured."""
+    pairs = [(r[name].get(figure), r[base].get(figure)) for r in rounds]
+    return [ours / theirs for ours, theirs in pairs if ours and theirs]
 
 
-def row_of(name, case, rounds):
+def row_of(name, base, case, rounds):
     """What is reported of a case."""
     def median(figure):
-        found = ratios(name, rounds, figure)
+        found = ratios(name, base, rounds, figure)
         return round(statistics.median(found), 3) if found else None
-    throughput = ratios(name, rounds, 'ops_per_s')
+    throughput = ratios(name, base, rounds, 'ops_per_s')
     return {'suite': 'xen', 'backend': name, 'protocol': '9P2000.L',
             'op': case.op, 'size': case.size, 'rings': 2, 'depth': case.depth,
             'rounds': len(rounds), 'ratio_to_stock': median('ops_per_s'),
@@ -173,9 +183,14 @@ def row_of(name, case, rounds):
 def main():
     count = int(sys.argv[1])
     names = (sys.argv[2:] or [SUBJECTS])[0].split(',')
-    names = names if 'stock' in names else ['stock'] + names
-    policies = any('-' in name for name in names)
-    cases = (POLICY_CASES, []) if policies else (FIO_CASES, STEPS)
+    base = 'before' if 'before' in names else 'stock'
+    names = names if base in names else [base] + names
+    if base == 'before':
+        cases = ([], ONE_FILE_STEPS)
+    elif any('-' in name for name in names):
+        cases = (POLICY_CASES, [])
+    else:
+        cases = (FIO_CASES, STEPS)
     with open(INITRAMFS, 'wb') as whole:
         for part in PARTS:
             with open(part, 'rb') as file:
@@ -190,12 +205,11 @@ def main():
             found[name] = subjects[name].round(*cases)
             say(f'round {number + 1} of {count}: {name} is done')
         rounds.append(found)
-    rows = [row_of(name, case, [{n: r[n][case] for n in r} for r in rounds])
-            for case in rounds[0]['stock'] for name in names
-            if name != 'stock']
+    rows = [row_of(name, base, case, [{n: r[n][case] for n in r} for r in rounds])
+            for case in rounds[0][base] for name in names if name != base]
     for row in rows:
         print(f'{row["op"]:8} {row["size"]:7} depth {row["depth"]:2}  '
-              f'{row["backend"]} over stock: {row["ratio_to_stock"]:5.2f} '
+              f'{row["backend"]} over {base}: {row["ratio_to_stock"]:5.2f} '
               f'({row["ratio_min"]:.2f} to {row["ratio_max"]:.2f}), '
               f'cpu {row["cpu_to_stock"]}', flush=True)
     for subject in subjects.values():
