@@ -126,20 +126,17 @@ def test_umount_and_mount_again(place):
 
 def test_second_mount_of_a_tag(new_guest, folder):
     """Linux gives it the rings of the first mount, whose files and requests
-    are lost in the guest: with an error, or until their process is killed."""
+    are lost in the guest: with an error, or until their process is killed. (One
+    of the first mount's requests that Linux sends after the second's Tversion is
+    beyond what QEMU can tell, so there are none here.)"""
     guest = new_guest('twice', shares=[Share('share', folder)]).create()
     guest.mount('share', '/mnt')
     guest.run('echo one >/mnt/one')
     before = descriptors(guest)
     for i in '01':
-        guest.run('''sleep 1000 </mnt/one & echo $! >/tmp/pids
-                     for i in 1 2 3 4; do
-                         dd if=/dev/zero of=/mnt/big$i bs=64k count=10000 &
-                         echo $! >>/tmp/pids
-                     done >/tmp/dd 2>&1
-                     while [ ! -s /mnt/big4 ]; do :; done''')
+        guest.run('sleep 1000 </mnt/one & echo $! >/tmp/pids')
         guest.mount('share', '/srv')
-        guest.run(f'cat /srv/one; echo {i} >/srv/two{i}; rm /srv/big*')
+        guest.run(f'cat /srv/one; echo {i} >/srv/two{i}')
         guest.fails('timeout 20 ls /mnt')
         guest.run('kill -9 $(cat /tmp/pids); sleep 1; umount /mnt')
         assert guest.run(f'cat /srv/two{i}') == f'{i}\n'
