@@ -113,6 +113,37 @@ static bool call_may_block(V9fsPDU *pdu, uint32_t *size)
     }
 }
 
+/* Whether a fid is on another file system than the root's, or leads to one. */
+static bool fid_leaves_root(Xen9pfsSession *session, const V9fsFidState *f,
+                            bool beyond)
+{
+    return f && f->path.data && xen_9p_mounts_any(&session->mounts) &&
+        xen_9p_mounts_reached(&session->mounts, f->path.data, beyond);
+}
+
+/*
+ * Whether a message's call may be on another file system than the root's. By
+ * what its fids are, since names in these may lead there as well.
+ */
+static bool call_leaves_root(V9fsPDU *pdu)
+{
+    Xen9pfsSession *session = session_of(pdu);
+    const Xen9pOrderKey *key = &session->admitted[pdu->idx].key;
+    /* Of the file alone that a fid is. */
+    bool alone = pdu->id == P9_TREAD || pdu->id == P9_TWRITE ||
+        pdu->id == P9_TGETATTR || pdu->id == P9_TSETATTR;
+
+    if (!xen_9p_mounts_any(&session->mounts)) {
+        return false;
+    }
+    for (unsigned i = 0; i < key->num; i++) {
+        if (fid_leaves_root(session, fid_of(pdu, key->fids[i].fid), !alone)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* ---- Turns ---- */
 
 static int64_t look_at_clock(Xen9pfsSession *session)
@@ -206,7 +237,7 @@ bool xen_9pfs_call_begin(V9fsPDU *pdu, V9fsCall *call)
     call->begin = 0;
     call->done = &session->calls_done;
     if (d->mode == XEN_9P_DISPATCH_AUTO) {
-        if (call_may_block(pdu, &size)) {
+        if (call_may_block(pdu, &size) || call_leaves_root(pdu)) {
             rule = XEN_9P_CALL_MAY_BLOCK;
         }
         call->begin = session->now;
@@ -264,6 +295,7 @@ bool xen_9pfs_call_pin(Xen9pfsSession *session, V9fsPDU *pdu, uint8_t type,
     if (f && f->fid_type == P9_FID_FILE && f->fs.fd != -1 &&
         !throttle_enabled(&s->ctx.fst->cfg) &&
         !(type == P9_TWRITE && write_is_synchronous(pdu, fid)) &&
+        !fid_leaves_root(session, f, false) &&
         xen_9p_dispatch_here(&session->dispatch, type, count)) {
         session->pinned = pdu;
         return true;
@@ -272,23 +304,32 @@ bool xen_9pfs_call_pin(Xen9pfsSession *session, V9fsPDU *pdu, uint8_t type,
 }
 
 /*
- * File systems whose storage is across a network or in another process: a
- * call can hang for as long as that is away, however fast it was before.
+ * File systems that have nothing to wait for but a disk, or not even that. Any
+ * other may be across a network (NFS, CIFS, Ceph), in another process (FUSE,
+ * autofs), on top of one of these (overlayfs, ecryptfs), or have files whose
+ * read waits for an event (procfs, tracefs): a call can hang for ever, however
+ * fast it was before.
  */
-static bool is_remote(long type)
+static bool is_local(long type)
 {
     switch ((unsigned long)type & UINT32_MAX) {
-    case NFS_SUPER_MAGIC:
-    case SMB_SUPER_MAGIC:
-    case CIFS_SUPER_MAGIC:
-    case SMB2_SUPER_MAGIC:
-    case V9FS_MAGIC:
-    case CEPH_SUPER_MAGIC:
-    case AFS_SUPER_MAGIC:
-    case AFS_FS_MAGIC:
-    case CODA_SUPER_MAGIC:
-    case OCFS2_SUPER_MAGIC:
-    case FUSE_SUPER_MAGIC:
+    case EXT4_SUPER_MAGIC:
+    case BTRFS_SUPER_MAGIC:
+    case XFS_SUPER_MAGIC:
+    case F2FS_SUPER_MAGIC:
+    case TMPFS_MAGIC:
+    case RAMFS_MAGIC:
+    case 0x2fc12fc1:            /* ZFS */
+    case 0xca451a4e:            /* bcachefs */
+    case 0x3153464a:            /* JFS */
+    case REISERFS_SUPER_MAGIC:
+    case NILFS_SUPER_MAGIC:
+    case SQUASHFS_MAGIC:
+    case EROFS_SUPER_MAGIC_V1:
+    case ISOFS_SUPER_MAGIC:
+    case UDF_SUPER_MAGIC:
+    case MSDOS_SUPER_MAGIC:
+    case EXFAT_SUPER_MAGIC:
         return true;
     default:
         return false;
@@ -302,9 +343,10 @@ void xen_9pfs_call_init(Xen9pfsSession *session)
     qemu_co_queue_init(&session->paused);
     session->next_turn = timer_new_ns(QEMU_CLOCK_REALTIME, next_turn, session);
     xen_9p_turn_join(&session->turn);
+    xen_9p_mounts_init(&session->mounts, session->state.ctx.fs_root);
     if (session->dispatch.mode == XEN_9P_DISPATCH_AUTO &&
         statfs(session->state.ctx.fs_root, &fs) == 0 &&
-        is_remote(fs.f_type)) {
+        !is_local(fs.f_type)) {
         trace_xen_9pfs_remote(session->name, fs.f_type);
         session->dispatch.mode = XEN_9P_DISPATCH_WORKER;
     }

@@ -137,10 +137,12 @@ static bool learn_here(Xen9pDispatch *d, Xen9pDispatchClass *class,
     if (took > slow(d)) {
         class->watch = XEN_9P_DISPATCH_WATCH;
     }
-    if (slept == XEN_9P_SLEPT_UNKNOWN) {
-        counts = MIN(took, XEN_9P_DISPATCH_CAP * slow(d));
-    } else if (slept == XEN_9P_SLEPT_NO) {
-        counts = MIN(took, XEN_9P_DISPATCH_CAP_AWAKE * slow(d));
+    if (took <= XEN_9P_DISPATCH_LONG * slow(d)) {
+        if (slept == XEN_9P_SLEPT_UNKNOWN) {
+            counts = MIN(took, XEN_9P_DISPATCH_CAP * slow(d));
+        } else if (slept == XEN_9P_SLEPT_NO) {
+            counts = MIN(took, XEN_9P_DISPATCH_CAP_AWAKE * slow(d));
+        }
     }
     mean_add(&class->mean, counts);
     if (slept != XEN_9P_SLEPT_UNKNOWN) {

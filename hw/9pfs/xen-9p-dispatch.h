@@ -36,10 +36,12 @@
 /*
  * What one call counts for at most, in what is slow: where it is not known
  * that it slept, and where it is known that it did not. It may have lost its
- * CPU, which says nothing of the file system.
+ * CPU, which says nothing of the file system. Not so of what is longer than
+ * LONG: that counts in full.
  */
 #define XEN_9P_DISPATCH_CAP         7
 #define XEN_9P_DISPATCH_CAP_AWAKE   3
+#define XEN_9P_DISPATCH_LONG        10
 
 /* So many calls in workers tell what the hops cost: the fastest of them. */
 #define XEN_9P_DISPATCH_HOPS        16

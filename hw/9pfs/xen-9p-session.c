@@ -92,6 +92,7 @@ void xen_9pfs_session_free(Xen9pfsSession *session)
     if (session->fsdev_id) {
         qemu_fsdev_remove(session->fsdev_id);
     }
+    xen_9p_mounts_fini(&session->mounts);
     error_free(session->failure);
     g_free(s->fsconf.tag);
     g_free(session->fsdev_id);

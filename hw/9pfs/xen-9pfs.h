@@ -19,6 +19,7 @@
 #include "hw/9pfs/xen-9p-dispatch.h"
 #include "hw/9pfs/xen-9p-iounit.h"
 #include "hw/9pfs/xen-9p-limit.h"
+#include "hw/9pfs/xen-9p-mounts.h"
 #include "hw/9pfs/xen-9p-order.h"
 #include "hw/9pfs/xen-9p-poll.h"
 #include "hw/9pfs/xen-9p-stats.h"
@@ -75,6 +76,7 @@ struct Xen9pfsSession {
     Xen9pAdmission admitted[MAX_REQ]; /* by PDU */
     Xen9pIounit iounit;         /* of files that are open for writing */
     Xen9pDispatch dispatch;     /* of its calls of the file system */
+    Xen9pMounts mounts;         /* below its root */
     unsigned calls_done;        /* that workers have made; atomic */
     unsigned calls_ended;       /* those of them that the main loop knows of */
     V9fsPDU *pinned;            /* its calls run in place, or NULL */

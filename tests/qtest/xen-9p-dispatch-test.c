@@ -9,6 +9,8 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include <sys/mount.h>
+
 #include "xen-9p-session.h"
 
 #define HERE    true        /* loop_fs_count() of the main loop's thread */
@@ -305,6 +307,72 @@ static void case_readdir(Session *s)
     finish(second);
 }
 
+/* ---- Other file systems below the share ---- */
+
+static void stat_below(Session *s)
+{
+    tgetattr({.fe = s->fe, .fid = 3});
+}
+
+static void read_below(Session *s)
+{
+    tread({.fe = s->fe, .fid = 4, .count = 100});
+}
+
+static void walk_below(Session *s)
+{
+    twalk({.fe = s->fe, .fid = 2, .newfid = 5, .path = "below/data"});
+    tclunk({.fe = s->fe, .fid = 5});
+}
+
+/* What is not in place: the file system that is mounted, and the way there. */
+static void expect_below(Session *s)
+{
+    static void (*const calls[])(Session *s) = {
+        stat_below, read_below, walk_below,
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(calls); i++) {
+        watch(s);
+        for (unsigned n = 0; n < 40; n++) {
+            calls[i](s);
+        }
+        for (unsigned call = 0; call < LOOP_FS_CALLS; call++) {
+            g_assert_cmpuint(count(s, call, HERE), ==, 0);
+        }
+    }
+}
+
+/*
+ * A file system that was there, and one that is mounted while the share is in
+ * use. All else stays in place, and it does, too, when it is mounted no more.
+ */
+static void case_mounted(Session *s)
+{
+    g_autofree char *folder = host_path(s, "folder");
+    g_autofree char *below = host_path(s, "folder/below");
+
+    g_assert_cmpint(mkdir(folder, 0755), ==, 0);
+    g_assert_cmpint(mkdir(below, 0755), ==, 0);
+    if (mount("none", below, "tmpfs", 0, NULL) < 0) {
+        g_test_skip("nothing can be mounted here");
+        return;
+    }
+    host_file(s, "folder/below/data", "other text");
+    open_data(s, P9_DOTL_RDONLY);
+    twalk({.fe = s->fe, .fid = 0, .newfid = 2, .path = "folder"});
+    twalk({.fe = s->fe, .fid = 2, .newfid = 3, .path = "below"});
+    open_at(s, 4, "folder/below/data", P9_DOTL_RDONLY);
+    learn(s, read_one, LOOP_FS_READ);
+    learn(s, getattr_one, LOOP_FS_STAT);
+    expect_below(s);
+
+    learn(s, read_one, LOOP_FS_READ);
+    tclunk({.fe = s->fe, .fid = 4});
+    g_assert_cmpint(umount2(below, MNT_DETACH), ==, 0);
+    learn(s, stat_below, LOOP_FS_STAT);
+}
+
 /* How often the backend's main loop went to sleep, and so woke up. */
 static unsigned wake_ups(Session *s)
 {
@@ -390,6 +458,7 @@ static const struct {
     { { "auto/fifo", case_fifo, CASE_OURS }, &in_auto },
     { { "inline/fifo", case_fifo, CASE_OURS }, &in_place },
     { { "auto/readdir", case_readdir, CASE_OURS }, &in_auto },
+    { { "auto/mounted", case_mounted, CASE_OURS }, &in_auto },
     { { "auto/idle", case_idle, CASE_OURS }, &in_auto },
     { { "inline/idle", case_idle, CASE_OURS }, &in_place },
 };
