@@ -85,6 +85,7 @@ bool xen_9p_order_may(Xen9pOrder *order, unsigned ring,
     }
     if (behind) {
         /* Which may need other rings to go on. */
+        order->waiting = -1;
         return false;
     }
     order->waiting = order->in_flight || owing ? (int)ring : -1;

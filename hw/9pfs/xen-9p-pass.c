@@ -72,6 +72,18 @@ static void view_rings(const Xen9pPass *pass, Xen9pFlushView *view)
     }
 }
 
+/*
+ * The same for Tflush. They do not wait for a ring whose next request is a
+ * Tversion, for that waits for them.
+ */
+static void view_for_flush(const Xen9pPass *pass, Xen9pFlushView *view)
+{
+    view_rings(pass, view);
+    for (unsigned i = 0; i < pass->num_rings; i++) {
+        view[i].more &= !pass->versions[i].seen;
+    }
+}
+
 /* Hand on the Tflush that were kept back, as far as their time has come. */
 static void pass_flushes(Xen9pPass *pass)
 {
@@ -82,7 +94,7 @@ static void pass_flushes(Xen9pPass *pass)
         Xen9pFlush *flush;
         void *ring;
 
-        view_rings(pass, view);
+        view_for_flush(pass, view);
         flush = xen_9p_flush_next(&pass->flushes, view, pass->num_rings);
         if (!flush) {
             pass->stalled = true;
@@ -270,7 +282,7 @@ bool xen_9p_pass_keeps(const Xen9pPass *pass, unsigned ring)
 {
     Xen9pFlushView view[XEN_9PFS_MAX_RINGS];
 
-    view_rings(pass, view);
+    view_for_flush(pass, view);
     return !xen_9p_flush_free_to_go(&pass->flushes, view, pass->num_rings,
                                     ring);
 }

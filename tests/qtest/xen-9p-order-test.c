@@ -43,6 +43,12 @@ static P9Req *version_on(Session *s, unsigned ring, unsigned tag)
                      .request_only = true});
 }
 
+static P9Req *flush_on(Session *s, unsigned ring, uint16_t oldtag)
+{
+    return tflush({.fe = s->fe, .oldtag = oldtag, .ring = P9_RING(ring),
+                   .tag = ring_tag(s->fe, ring), .request_only = true});
+}
+
 static unsigned last_ring(const Session *s)
 {
     return s->fe->rings - 1;
@@ -153,6 +159,37 @@ static void case_version_closing(Session *s)
     g_assert_cmpint(fixture_fds(s->f), ==, before);
 }
 
+/* Beside Tflush on other rings, which wait for each other's requests, too. */
+static void case_version_beside_flush(Session *s)
+{
+    unsigned rings = s->fe->rings;
+
+    for (unsigned round = 0; round < 60; round++) {
+        P9Req *reqs[8][4], *version;
+        unsigned at = round % rings;
+
+        backend_pause(s->f);
+        for (unsigned ring = 0; ring < rings; ring++) {
+            reqs[ring][0] = getattr_on(s, ring, 0);
+            reqs[ring][1] = flush_on(s, ring, 60000);
+        }
+        version = version_on(s, at, ring_tag(s->fe, at));
+        for (unsigned ring = 0; ring < rings; ring++) {
+            reqs[ring][2] = flush_on(s, ring, reqs[0][0]->tag);
+            reqs[ring][3] = getattr_on(s, ring, 0);
+        }
+        backend_resume(s->f);
+        for (unsigned ring = 0; ring < rings; ring++) {
+            for (unsigned i = 0; i < 4; i++) {
+                p9_req_result(reqs[ring][i]);
+                p9_req_free(reqs[ring][i]);
+            }
+        }
+        finish(version);
+        session_attach(s);
+    }
+}
+
 /* A client that changes its mind, with a directory open in either dialect. */
 static void case_version_dialect(Session *s)
 {
@@ -185,12 +222,6 @@ static void case_version_dialect(Session *s)
 }
 
 /* ---- Tflush ---- */
-
-static P9Req *flush_on(Session *s, unsigned ring, uint16_t oldtag)
-{
-    return tflush({.fe = s->fe, .oldtag = oldtag, .ring = P9_RING(ring),
-                   .tag = ring_tag(s->fe, ring), .request_only = true});
-}
 
 /* No reply to @old comes once @flush is answered. */
 static void expect_order(Session *s, P9Req *flush, P9Req *old)
@@ -397,6 +428,8 @@ static const struct {
     { { "version/flushed", case_version_flushed }, { &one, &two_auto } },
     { { "version/closing", case_version_closing, CASE_OURS },
       { &one, &two_auto } },
+    { { "version/beside-flush", case_version_beside_flush, CASE_OURS },
+      { &two_auto, &four } },
     { { "version/dialect", case_version_dialect }, { &one, &two, &two_auto } },
     { { "flush/behind-flush", case_flush_behind_flush }, { &two_auto } },
     { { "flush/all-rings", case_flush_all_rings }, { &two_auto, &four } },

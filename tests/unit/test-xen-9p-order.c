@@ -80,6 +80,10 @@ static void test_behind(void)
     g_assert_false(xen_9p_order_may(&order, 0, &session_key, true, false));
     g_assert_true(xen_9p_order_may(&order, 1, &shared, true, false));
     xen_9p_order_begin(&order, &shared);
+    /* One that waits, and then has something to come before it again. */
+    g_assert_false(xen_9p_order_may(&order, 0, &session_key, false, false));
+    g_assert_false(xen_9p_order_may(&order, 0, &session_key, true, false));
+    g_assert_true(xen_9p_order_may(&order, 1, &shared, false, false));
     /* One that waits, and then is gone without having been served. */
     g_assert_false(xen_9p_order_may(&order, 0, &session_key, false, false));
     g_assert_true(xen_9p_order_may(&order, 0, &shared, false, false));
