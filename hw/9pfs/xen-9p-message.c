@@ -18,10 +18,10 @@
 #define REPLY_PATH          (PATH_MAX + REPLY_SMALL)
 
 /*
- * The most of a directory that is listed at once: some 2,000 entries. The
+ * The most of a directory that is listed at once: some 1,000 entries. The
  * server collects them before it writes the reply.
  */
-#define LISTING             (64 * 1024)
+#define LISTING             (32 * 1024)
 /* size[4] type[1] tag[2] fid[4] offset[8] count[4] */
 #define COUNT_AT            19
 

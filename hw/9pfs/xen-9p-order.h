@@ -25,7 +25,7 @@
  * Listings of directories at the same time. The server collects the entries
  * of each before it writes the reply, nine times the reply's size.
  */
-#define XEN_9P_ORDER_LISTINGS   4
+#define XEN_9P_ORDER_LISTINGS   16
 
 /* What a request does with a fid. */
 typedef enum Xen9pUse {
