@@ -138,14 +138,18 @@ static void clunk_own_fid(V9fsState *s, V9fsFidState *fidp)
 ''')
 
 
-def reopen_field(text, _tree):
-    """For reopen_once(), in V9fsFidState."""
-    if 'reopen_lock' in text:
+def reopen_fields(text, _tree):
+    """For reopen_once(), in V9fsFidState and V9fsState."""
+    if 'reopening' in text:
         return text
-    return replace_once(
+    text = replace_once(
         text, r'^(    bool clunked;\n)',
-        r'\1    CoMutex reopen_lock;        /* v9fs_reopen_fid() */\n',
+        r'\1    bool reopening;             /* v9fs_reopen_fid() */\n',
         "'bool clunked;'")
+    return replace_once(
+        text, r'^(    CoRwlock rename_lock;\n)',
+        r'\1    CoQueue reopened;           /* those that wait for one */\n',
+        "'CoRwlock rename_lock;'")
 
 
 def reopen_once(text, _tree):
@@ -153,22 +157,26 @@ def reopen_once(text, _tree):
     and one descriptor leaked.
     """
     text = exchange(
-        text, 'v9fs_reopen_fid', 'qemu_co_mutex_lock',
+        text, 'v9fs_reopen_fid', 'reopening',
         ('    int err = 1;\n', '''\
     int err = 1;
 
     /* One opens it, others wait for that. */
-    qemu_co_mutex_lock(&f->reopen_lock);
+    while (f->reopening) {
+        qemu_co_queue_wait(&pdu->s->reopened, NULL);
+    }
+    f->reopening = true;
 '''),
         ('    return err;\n', '''\
-    qemu_co_mutex_unlock(&f->reopen_lock);
+    f->reopening = false;
+    qemu_co_queue_restart_all(&pdu->s->reopened);
     return err;
 '''))
     return exchange(
-        text, 'alloc_fid', 'reopen_lock',
-        ('    f->ref = 1;\n', '''\
-    f->ref = 1;
-    qemu_co_mutex_init(&f->reopen_lock);
+        text, 'v9fs_device_realize_common', 'reopened',
+        ('    qemu_co_rwlock_init(&s->rename_lock);\n', '''\
+    qemu_co_rwlock_init(&s->rename_lock);
+    qemu_co_queue_init(&s->reopened);
 '''))
 
 
@@ -465,5 +473,5 @@ CHANGES_9P = (
     ('hw/9pfs/9p.c', rename_folders),
     ('hw/9pfs/9p.c', folder_dialect),
     ('hw/9pfs/9p.c', folder_position),
-    ('hw/9pfs/9p.h', reopen_field),
+    ('hw/9pfs/9p.h', reopen_fields),
 )

@@ -27,7 +27,7 @@
  * much of it is kept when no reply needs it.
  */
 #define REPLY_BUDGET        8
-#define REPLY_BUDGET_ALL    (8 * MiB)
+#define REPLY_BUDGET_ALL    (12 * MiB)
 #define REPLY_IDLE          4
 #define REPLY_IDLE_ALL      (4 * MiB)
 
