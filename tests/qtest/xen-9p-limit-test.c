@@ -156,7 +156,7 @@ static void case_deep_renamed(Session *s)
     uint32_t depth = go_down(s), fids = 1000, error;
 
     host_file(s, "a/" NAME_100 "/" NAME_100 "/data", "");
-    for (uint32_t fid = fids; fid < 30000 && clone_one(s, fid) == 0; fid++) {
+    for (uint32_t fid = fids; fid < 5000 && clone_one(s, fid) == 0; fid++) {
         tclunk({.fe = s->fe, .fid = fid});
         twalk({.fe = s->fe, .fid = 0, .newfid = fid,
                .path = "a/" NAME_100 "/" NAME_100 "/data"});
@@ -170,14 +170,14 @@ static void case_deep_renamed(Session *s)
     g_assert_cmpuint(error, ==, ENFILE);
     expect_growth(s, before);
     tgetattr({.fe = s->fe, .fid = fids});
-    for (uint32_t fid = fids + 100; fid < 30000; fid++) {
+    for (uint32_t fid = fids + 100; fid < 5000; fid++) {
         tclunk({.fe = s->fe, .fid = fid, .rerror = &error});
     }
     trenameat({.fe = s->fe, .dfid = 0, .name = "a", .newdfid = depth - 4,
                .newname = "a"});
     tgetattr({.fe = s->fe, .fid = fids});
     /* Back and forth: what is counted for it does not add up. */
-    for (unsigned i = 0; i < 500; i++) {
+    for (unsigned i = 0; i < 200; i++) {
         trenameat({.fe = s->fe, .dfid = depth - 4, .name = "a", .newdfid = 0,
                    .newname = "a"});
         trenameat({.fe = s->fe, .dfid = 0, .name = "a", .newdfid = depth - 4,
