@@ -28,8 +28,7 @@ static bool lists_directory(V9fsState *s, const uint8_t *msg,
         key->num == 0) {
         return false;
     }
-    f = g_hash_table_lookup(s->fids,
-                            GINT_TO_POINTER((int32_t)key->fids[0].fid));
+    f = xen_9p_fid(s, key->fids[0].fid);
     return f && f->fid_type == P9_FID_DIR;
 }
 

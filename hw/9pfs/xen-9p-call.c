@@ -60,15 +60,10 @@ static CallFields fields_of(V9fsPDU *pdu)
     return fields;
 }
 
-static V9fsFidState *fid_of(V9fsPDU *pdu, uint32_t fid)
-{
-    return g_hash_table_lookup(pdu->s->fids, GINT_TO_POINTER((int32_t)fid));
-}
-
 /* Whether it returns only when the data are on the disk, or on their way. */
 static bool write_is_synchronous(V9fsPDU *pdu, uint32_t fid)
 {
-    V9fsFidState *f = fid_of(pdu, fid);
+    V9fsFidState *f = xen_9p_fid(pdu->s, fid);
 
     return (pdu->s->ctx.export_flags & V9FS_IMMEDIATE_WRITEOUT) ||
         (f && (f->open_flags & (O_SYNC | O_DSYNC | O_DIRECT)));
@@ -76,7 +71,7 @@ static bool write_is_synchronous(V9fsPDU *pdu, uint32_t fid)
 
 static bool directory_is_large(V9fsPDU *pdu, uint32_t fid)
 {
-    V9fsFidState *f = fid_of(pdu, fid);
+    V9fsFidState *f = xen_9p_fid(pdu->s, fid);
     struct stat st;
 
     return f && f->fid_type == P9_FID_DIR && f->fs.dir.stream &&
@@ -137,7 +132,8 @@ static bool call_leaves_root(V9fsPDU *pdu)
         return false;
     }
     for (unsigned i = 0; i < key->num; i++) {
-        if (fid_leaves_root(session, fid_of(pdu, key->fids[i].fid), !alone)) {
+        if (fid_leaves_root(session, xen_9p_fid(pdu->s, key->fids[i].fid),
+                            !alone)) {
             return true;
         }
     }
@@ -286,7 +282,7 @@ bool xen_9pfs_call_pin(Xen9pfsSession *session, V9fsPDU *pdu, uint8_t type,
                        uint32_t fid, uint32_t count)
 {
     V9fsState *s = &session->state;
-    V9fsFidState *f = fid_of(pdu, fid);
+    V9fsFidState *f = xen_9p_fid(pdu->s, fid);
 
     /*
      * Of an open file, which the server need not open again, and with no

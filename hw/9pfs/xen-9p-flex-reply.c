@@ -214,8 +214,7 @@ static void reply_set_iounit(FlexRequest *req, V9fsPDU *pdu)
         pdu->id != P9_ROPEN && pdu->id != P9_RCREATE) {
         return;
     }
-    f = g_hash_table_lookup(session->state.fids,
-                            GINT_TO_POINTER((int32_t)ldl_le_p(req->msg + 7)));
+    f = xen_9p_fid(&session->state, ldl_le_p(req->msg + 7));
     if (pdu->size == 24 && f && f->fid_type == P9_FID_FILE &&
         (f->open_flags & O_ACCMODE) != O_RDONLY) {
         f->iounit = xen_9p_iounit_take(&session->iounit, ldl_le_p(iounit));

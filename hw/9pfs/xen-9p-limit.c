@@ -69,11 +69,6 @@ static Xen9pBytes held_by(const V9fsFidState *f)
     return bytes;
 }
 
-static V9fsFidState *fid_of(V9fsState *s, uint32_t fid)
-{
-    return g_hash_table_lookup(s->fids, GINT_TO_POINTER((int32_t)fid));
-}
-
 static Xen9pBytes counted(const V9fsFidState *f)
 {
     return (Xen9pBytes) { f->held_small, f->held_large };
@@ -168,7 +163,7 @@ static uint32_t take_name(Message *m)
 
 static size_t path_of(V9fsState *s, uint32_t fid)
 {
-    V9fsFidState *f = fid_of(s, fid);
+    V9fsFidState *f = xen_9p_fid(s, fid);
 
     return f ? f->path.size : 0;
 }
@@ -293,7 +288,7 @@ static int check_rename(Xen9pLimit *limit, V9fsState *s, const char *old,
 static int check_trename(Xen9pLimit *limit, V9fsState *s, Message *m,
                          Xen9pClaim *claim)
 {
-    V9fsFidState *f = fid_of(s, take32(m));
+    V9fsFidState *f = xen_9p_fid(s, take32(m));
     uint32_t to = take32(m);
     size_t path;
     int err = check_name(s, to, take_name(m), &path);
@@ -305,7 +300,7 @@ static int check_trename(Xen9pLimit *limit, V9fsState *s, Message *m,
 static int check_trenameat(Xen9pLimit *limit, V9fsState *s, Message *m,
                            Xen9pClaim *claim)
 {
-    V9fsFidState *f = fid_of(s, take32(m));
+    V9fsFidState *f = xen_9p_fid(s, take32(m));
     const uint8_t *name;
     uint32_t len = take_string(m, &name), to = take32(m);
     g_autofree char *old = NULL;
@@ -326,7 +321,7 @@ static int check_trenameat(Xen9pLimit *limit, V9fsState *s, Message *m,
 static int check_twstat(Xen9pLimit *limit, V9fsState *s, Message *m,
                         Xen9pClaim *claim)
 {
-    V9fsFidState *f = fid_of(s, take32(m));
+    V9fsFidState *f = xen_9p_fid(s, take32(m));
     const char *last;
     uint32_t len;
 
@@ -489,7 +484,7 @@ void xen_9p_limit_end(Xen9pLimit *limit, V9fsState *s,
     }
     limit->most_fids = MAX(limit->most_fids, g_hash_table_size(s->fids));
     for (unsigned i = 0; i < claim->num; i++) {
-        V9fsFidState *f = fid_of(s, claim->fids[i]);
+        V9fsFidState *f = xen_9p_fid(s, claim->fids[i]);
 
         if (f) {
             fid_count(limit, f);

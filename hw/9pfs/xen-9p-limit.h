@@ -35,6 +35,18 @@ typedef struct Xen9pBytes {
     size_t large;
 } Xen9pBytes;
 
+/**
+ * xen_9p_fid: the server's state of a fid
+ * @s: the server
+ * @fid: its number
+ *
+ * Returns: NULL if there is none.
+ */
+static inline V9fsFidState *xen_9p_fid(V9fsState *s, uint32_t fid)
+{
+    return g_hash_table_lookup(s->fids, GINT_TO_POINTER((int32_t)fid));
+}
+
 typedef struct Xen9pLimit {
     int64_t max_fids;
     Xen9pBytes held;            /* by fids */
