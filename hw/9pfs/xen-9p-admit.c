@@ -91,7 +91,7 @@ void xen_9pfs_submit(Xen9pfsSession *session, V9fsPDU *pdu,
     P9MsgHeader copy = *header;
 
     session->admitted[pdu->idx] = *admission;
-    xen_9p_order_begin(&session->order, &admission->key);
+    xen_9p_order_begin(&session->order, &session->admitted[pdu->idx].key);
     xen_9p_limit_begin(&session->limit, &admission->claim);
     if (admission->err) {
         refuse(session, pdu, header, admission->err);

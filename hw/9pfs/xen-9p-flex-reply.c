@@ -37,12 +37,9 @@ static void reply_free(FlexRing *ring, Xen9pReply *reply)
 
 static bool reply_budget_left(const FlexRing *ring, uint32_t size)
 {
-    size_t budget = MIN((size_t)ring->in.size * REPLY_BUDGET,
-                        REPLY_BUDGET_ALL / ring->flex->pass.num_rings);
-
     return ring->reply_bytes == 0 ||
         (ring->waiting.length < REPLY_WAITING &&
-         ring->reply_bytes + xen_9p_reply_cost(size) <= budget);
+         ring->reply_bytes + xen_9p_reply_cost(size) <= ring->reply_budget);
 }
 
 void flex_drop_replies(FlexRing *ring)

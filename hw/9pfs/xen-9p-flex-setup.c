@@ -134,6 +134,8 @@ static int ring_connect(FlexRing *ring, const Xen9pfsRingConf *conf,
                                   conf->port, flex_event, ring, node, errp);
     }
     if (ret == 0) {
+        ring->reply_budget = MIN((size_t)ring->in.size * REPLY_BUDGET,
+                                 REPLY_BUDGET_ALL / flex->pass.num_rings);
         flex->replies.idle_max = MIN(REPLY_IDLE_ALL, flex->replies.idle_max +
                                      ring->in.size * REPLY_IDLE);
         trace_xen_9pfs_ring(flex->pass.session->name, ring->index, ring->order,

@@ -89,7 +89,8 @@ struct FlexRing {
     Xen9pRing in;
     GQueue waiting;             /* for room */
     FlexRequest *direct;        /* its reply is being built at in.position */
-    size_t reply_bytes;         /* memory of all its replies */
+    size_t reply_bytes;         /* memory of all its replies ... */
+    size_t reply_budget;        /* ... and how much that may be */
     bool notify;                /* the frontend has something to look at */
 };
 

@@ -443,6 +443,12 @@ static bool too_many(const Xen9pLimit *limit, V9fsState *s,
          (asked ? limit->fids_asked : 0) >= limit->max_fids);
 }
 
+/* Most requests do. */
+static bool claims_nothing(const Xen9pClaim *claim)
+{
+    return claim->num == 0 && claim->renamed == 0;
+}
+
 int xen_9p_limit_check(Xen9pLimit *limit, V9fsState *s, const uint8_t *msg,
                        uint32_t len, Xen9pClaim *claim)
 {
@@ -454,7 +460,7 @@ int xen_9p_limit_check(Xen9pLimit *limit, V9fsState *s, const uint8_t *msg,
         return -EMSGSIZE;
     }
     err = check_message(limit, s, msg[4], &m, claim);
-    if (err || !too_many(limit, s, claim, true)) {
+    if (err || claims_nothing(claim) || !too_many(limit, s, claim, true)) {
         return err;
     }
     if (limit->more) {
@@ -468,6 +474,9 @@ int xen_9p_limit_check(Xen9pLimit *limit, V9fsState *s, const uint8_t *msg,
 
 void xen_9p_limit_begin(Xen9pLimit *limit, const Xen9pClaim *claim)
 {
+    if (claims_nothing(claim)) {
+        return;
+    }
     add(&limit->asked, claim->bytes);
     limit->fids_asked += claim->makes_fid;
 }
@@ -475,6 +484,9 @@ void xen_9p_limit_begin(Xen9pLimit *limit, const Xen9pClaim *claim)
 void xen_9p_limit_end(Xen9pLimit *limit, V9fsState *s,
                       const Xen9pClaim *claim)
 {
+    if (claims_nothing(claim)) {
+        return;
+    }
     subtract(&limit->asked, claim->bytes);
     limit->fids_asked -= claim->makes_fid;
     if (claim->renamed) {

@@ -9,6 +9,9 @@
 #include "qemu/osdep.h"
 #include "hw/9pfs/xen-9p-order.h"
 
+/* All requests may be about one fid. */
+QEMU_BUILD_BUG_ON(XEN_9P_ORDER_REQUESTS * XEN_9P_ORDER_FIDS > UINT16_MAX);
+
 #define BIT_OF(use) (1U << XEN_9P_USE_##use)
 
 /* What must not be in flight when a request begins, by its own use. */
@@ -49,14 +52,9 @@ static Xen9pOrderFid *find(Xen9pOrder *order, uint32_t fid)
 
 static bool fid_is_free(Xen9pOrder *order, uint32_t fid, Xen9pUse use)
 {
-    Xen9pOrderFid *f = find(order, fid);
+    const Xen9pOrderFid *f = find(order, fid);
 
-    for (unsigned other = 0; f && other < XEN_9P_USES; other++) {
-        if (f->users_by[other] && (excludes[use] & (1U << other))) {
-            return false;
-        }
-    }
-    return true;
+    return !f || !(f->uses & excludes[use]);
 }
 
 static bool fids_are_free(Xen9pOrder *order, const Xen9pOrderKey *key)
@@ -92,7 +90,8 @@ bool xen_9p_order_may(Xen9pOrder *order, unsigned ring,
     return order->waiting < 0;
 }
 
-static void use_begin(Xen9pOrder *order, uint32_t fid, Xen9pUse use)
+/* Returns: where it is counted. */
+static Xen9pOrderFid *use_begin(Xen9pOrder *order, uint32_t fid, Xen9pUse use)
 {
     Xen9pOrderFid *f = find(order, fid);
 
@@ -102,29 +101,31 @@ static void use_begin(Xen9pOrder *order, uint32_t fid, Xen9pUse use)
         f->fid = fid;
         QLIST_INSERT_HEAD(&order->by_fid[bucket_of(fid)], f, next);
     }
-    f->users++;
     f->users_by[use]++;
+    f->uses |= 1U << use;
     order->listings += use == XEN_9P_USE_LISTED;
+    return f;
 }
 
-static void use_end(Xen9pOrder *order, uint32_t fid, Xen9pUse use)
+static void use_end(Xen9pOrder *order, Xen9pOrderFid *f, Xen9pUse use)
 {
-    Xen9pOrderFid *f = find(order, fid);
-
     order->listings -= use == XEN_9P_USE_LISTED;
-    f->users_by[use]--;
-    if (--f->users == 0) {
+    if (--f->users_by[use] == 0) {
+        f->uses &= ~(1U << use);
+    }
+    if (f->uses == 0) {
         QLIST_REMOVE(f, next);
         QLIST_INSERT_HEAD(&order->unused, f, next);
     }
 }
 
-void xen_9p_order_begin(Xen9pOrder *order, const Xen9pOrderKey *key)
+void xen_9p_order_begin(Xen9pOrder *order, Xen9pOrderKey *key)
 {
     order->in_flight++;
     order->alone = key->session;
     for (unsigned i = 0; i < key->num; i++) {
-        use_begin(order, key->fids[i].fid, key->fids[i].use);
+        key->fids[i].in_use = use_begin(order, key->fids[i].fid,
+                                        key->fids[i].use);
     }
 }
 
@@ -135,6 +136,6 @@ void xen_9p_order_end(Xen9pOrder *order, const Xen9pOrderKey *key)
         order->alone = false;
     }
     for (unsigned i = 0; i < key->num; i++) {
-        use_end(order, key->fids[i].fid, key->fids[i].use);
+        use_end(order, key->fids[i].in_use, key->fids[i].use);
     }
 }

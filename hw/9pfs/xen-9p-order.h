@@ -37,6 +37,14 @@ typedef enum Xen9pUse {
     XEN_9P_USES
 } Xen9pUse;
 
+/* A fid that requests in flight are about. */
+typedef struct Xen9pOrderFid {
+    QLIST_ENTRY(Xen9pOrderFid) next;
+    uint32_t fid;
+    uint8_t uses;               /* those there are users of, as bits */
+    uint16_t users_by[XEN_9P_USES];
+} Xen9pOrderFid;
+
 /* A request, as far as its order is concerned. */
 typedef struct Xen9pOrderKey {
     bool session;               /* needs the session alone: Tversion */
@@ -44,16 +52,9 @@ typedef struct Xen9pOrderKey {
     struct {
         uint32_t fid;
         Xen9pUse use;
+        Xen9pOrderFid *in_use;  /* from begin to end */
     } fids[XEN_9P_ORDER_FIDS];
 } Xen9pOrderKey;
-
-/* A fid that requests in flight are about. */
-typedef struct Xen9pOrderFid {
-    QLIST_ENTRY(Xen9pOrderFid) next;
-    uint32_t fid;
-    unsigned users;
-    unsigned users_by[XEN_9P_USES];
-} Xen9pOrderFid;
 
 typedef struct Xen9pOrder {
     unsigned in_flight;
@@ -96,7 +97,7 @@ bool xen_9p_order_may(Xen9pOrder *order, unsigned ring,
  *
  * No more than XEN_9P_ORDER_REQUESTS at the same time.
  */
-void xen_9p_order_begin(Xen9pOrder *order, const Xen9pOrderKey *key);
+void xen_9p_order_begin(Xen9pOrder *order, Xen9pOrderKey *key);
 
 /**
  * xen_9p_order_end: a request has ended

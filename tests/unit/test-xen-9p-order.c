@@ -14,7 +14,7 @@ static Xen9pOrderKey key_of(uint32_t fid, Xen9pUse use)
     return (Xen9pOrderKey) { .num = 1, .fids = { { fid, use } } };
 }
 
-static const Xen9pOrderKey session_key = { .session = true };
+static Xen9pOrderKey session_key = { .session = true };
 
 /* Whether a request may begin beside one in flight, on the same fid. */
 static void test_uses(void)
@@ -46,6 +46,28 @@ static void test_uses(void)
             g_assert_true(xen_9p_order_may(&order, 1, &same, false, false));
         }
     }
+}
+
+/* As many as there can be, each twice on one fid, as Trename can be. */
+static void test_most(void)
+{
+    Xen9pOrderKey keys[XEN_9P_ORDER_REQUESTS];
+    Xen9pOrderKey alone = key_of(1, XEN_9P_USE_ALONE);
+    Xen9pOrder order;
+
+    xen_9p_order_init(&order);
+    for (unsigned i = 0; i < XEN_9P_ORDER_REQUESTS; i++) {
+        keys[i] = key_of(1, XEN_9P_USE_HELD);
+        keys[i].fids[keys[i].num++] = keys[i].fids[0];
+        g_assert_true(xen_9p_order_may(&order, 0, &keys[i], false, false));
+        xen_9p_order_begin(&order, &keys[i]);
+        g_assert_false(xen_9p_order_may(&order, 0, &alone, false, false));
+    }
+    for (unsigned i = 0; i < XEN_9P_ORDER_REQUESTS; i++) {
+        g_assert_false(xen_9p_order_may(&order, 0, &alone, false, false));
+        xen_9p_order_end(&order, &keys[i]);
+    }
+    g_assert_true(xen_9p_order_may(&order, 0, &alone, false, false));
 }
 
 static void test_session(void)
@@ -140,6 +162,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/order/uses", test_uses);
+    g_test_add_func("/order/most", test_most);
     g_test_add_func("/order/session", test_session);
     g_test_add_func("/order/behind", test_behind);
     g_test_add_func("/order/listings", test_listings);
