@@ -105,8 +105,13 @@ void xen_9pfs_finished(Xen9pfsSession *session, V9fsPDU *pdu)
 {
     const Xen9pAdmission *admission = &session->admitted[pdu->idx];
 
+    Xen9pfsStats *stats = &session->stats;
+
     xen_9p_order_end(&session->order, &admission->key);
     xen_9p_limit_end(&session->limit, &session->state, &admission->claim);
+    stat64_set(&stats->msize, session->state.msize);
+    stat64_set(&stats->fids, g_hash_table_size(session->state.fids));
+    stat64_set(&stats->most_fids, session->limit.most_fids);
 }
 
 bool xen_9pfs_mend(Xen9pfsSession *session, V9fsPDU *pdu, struct iovec *iov,

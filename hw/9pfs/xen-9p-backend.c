@@ -19,9 +19,21 @@
 #include "hw/9pfs/xen-9p-grant.h"
 #include "hw/9pfs/xen-9p-ring.h"
 #include "hw/9pfs/xen-9p-session.h"
+#include "hw/9pfs/xen-9p-thread.h"
 #include "hw/9pfs/xen-9p-throttle.h"
+#include "hw/9pfs/xen-9p-watch.h"
 #include "hw/xen/io/virtfs.h"
 #include "trace.h"
+
+/*
+ * How long a frontend waits for its grants before it is told that it is over,
+ * though the host's file system still has them.
+ */
+#define RELEASE_MS          200
+/* How often a state is written that others are in the way of. */
+#define PUBLISH_TRIES       32
+/* How long QEMU's start waits for shares, all of them together. */
+#define START_MS            (10 * 1000)
 
 /* What one device may write to the log: a guest can cause errors at will. */
 #define LOG_LINES           10
@@ -67,8 +79,12 @@ static const DeviceType types[] = {
 struct Xen9pfsDevice {
     XenLegacyDevice xendev;     /* must be first: the framework allocates */
     const DeviceType *type;
+    Xen9pThread thread;         /* from init() on */
     Xen9pfsSession *session;    /* from init() to disconnect(), or NULL */
-    Xen9pfsSession *leaving;    /* closed, but requests still run, or NULL */
+    Xen9pfsSession *leaving;    /* closed, but not gone yet, or NULL */
+    QEMUTimer *overdue;         /* when that has taken too long */
+    bool owed;                  /* xenstore does not have be_state yet */
+    Xen9pWatch watch;           /* of its session's event loop */
     ThrottleState used;         /* of its limits, when a session ended last */
     Notifier exit;
     Error *unplug_blocker;
@@ -92,20 +108,80 @@ static bool device_exists(Xen9pfsDevice *dev)
     return state != NULL;
 }
 
+static bool write_node(Xen9pfsDevice *dev, xs_transaction_t t,
+                       const char *node, const char *value)
+{
+    g_autofree char *path = g_strdup_printf("%s/%s", dev->xendev.be, node);
+
+    return qemu_xen_xs_write(xenstore, t, path, value, strlen(value));
+}
+
+static bool write_number(Xen9pfsDevice *dev, xs_transaction_t t,
+                         const char *node, int number)
+{
+    g_autofree char *value = g_strdup_printf("%d", number);
+
+    return write_node(dev, t, node, value);
+}
+
+/* What the backend offers, before the state InitWait. */
+static bool write_offer(Xen9pfsDevice *dev, xs_transaction_t t)
+{
+    const DeviceType *type = dev->type;
+    bool done = write_node(dev, t, "hotplug-status", "connected");
+
+    for (size_t i = 0; i < ARRAY_SIZE(type->offer) && type->offer[i].node &&
+         done; i++) {
+        done = write_number(dev, t, type->offer[i].node, type->offer[i].value);
+    }
+    return done;
+}
+
+/*
+ * Write the state, with InitWait the offer, unless the toolstack has removed
+ * the device, or does so now: it is not to be there again.
+ *
+ * Returns: false if xenstore does not take it.
+ */
+static bool device_publish(Xen9pfsDevice *dev, enum xenbus_state state)
+{
+    g_autofree char *path = g_strdup_printf("%s/state", dev->xendev.be);
+
+    for (int i = 0; i < PUBLISH_TRIES; i++) {
+        xs_transaction_t t = qemu_xen_xs_transaction_start(xenstore);
+        unsigned int len;
+        char *before;
+        bool exists, done;
+
+        if (t == XBT_NULL) {
+            return false;
+        }
+        before = qemu_xen_xs_read(xenstore, t, path, &len);
+        exists = before;
+        free(before);
+        done = exists && write_number(dev, t, "state", state) &&
+            (state != XenbusStateInitWait || write_offer(dev, t));
+        if (qemu_xen_xs_transaction_end(xenstore, t, !done)) {
+            return done || !exists;
+        }
+        if (!done || errno != EAGAIN) {
+            return false;
+        }
+    }
+    return false;
+}
+
 /*
  * Our idea of the state changes even where xenstore does not take it: what
  * the framework does next has to fit what has been done here.
  */
-static void device_set_state(Xen9pfsDevice *dev, enum xenbus_state state)
+static bool device_set_state(Xen9pfsDevice *dev, enum xenbus_state state)
 {
-    XenLegacyDevice *xendev = &dev->xendev;
-
-    if (xendev->be_state == state) {
-        return;
+    if (dev->xendev.be_state == state) {
+        return true;
     }
-    if (!device_exists(dev) || xen_be_set_state(xendev, state) < 0) {
-        xendev->be_state = state;
-    }
+    dev->xendev.be_state = state;
+    return device_publish(dev, state);
 }
 
 static bool log_allowed(Xen9pfsDevice *dev)
@@ -164,15 +240,44 @@ static void device_clear_error(Xen9pfsDevice *dev)
 
 /* ---- Session ---- */
 
-static void device_fail(Xen9pfsDevice *dev, const Error *err);
-
-/* No request of it runs; @dev is NULL where the device has gone. */
-static void session_end(Xen9pfsDevice *dev, Xen9pfsSession *session)
+/*
+ * Go to a state by which the frontend is told that its grants are its own
+ * again: in memory, and in xenstore as soon as that is true.
+ */
+static void device_leave(Xen9pfsDevice *dev, enum xenbus_state state)
 {
-    if (dev) {
-        dev->used = session->state.ctx.fst->ts;
+    if (dev->leaving && !xen_9pfs_session_released(dev->leaving) &&
+        timer_pending(dev->overdue)) {
+        dev->xendev.be_state = state;
+        dev->owed = true;
+    } else {
+        device_set_state(dev, state);
     }
-    xen_9pfs_session_free(session);
+}
+
+/* It is true now, or will not be for long. */
+static void device_settle(Xen9pfsDevice *dev)
+{
+    XenLegacyDevice *xendev = &dev->xendev;
+
+    timer_del(dev->overdue);
+    if (dev->owed && (xendev->be_state == XenbusStateClosing ||
+                      xendev->be_state == XenbusStateClosed)) {
+        device_publish(dev, xendev->be_state);
+    }
+    dev->owed = false;
+}
+
+static void device_overdue(void *opaque)
+{
+    Xen9pfsDevice *dev = opaque;
+
+    if (dev->leaving && log_allowed(dev)) {
+        warn_report("%s: the host's file system is busy with its requests, "
+                    "its memory stays mapped until they end",
+                    dev->leaving->name);
+    }
+    device_settle(dev);
 }
 
 /*
@@ -182,22 +287,22 @@ static void session_end(Xen9pfsDevice *dev, Xen9pfsSession *session)
 static void session_close(Xen9pfsDevice *dev)
 {
     Xen9pfsSession *session = dev->session;
+    const Error *failure;
 
     if (!session) {
         return;
     }
-    trace_xen_9pfs_disconnect(session->name, session->failure ?
-                              error_get_pretty(session->failure) : "closed");
+    failure = xen_9pfs_session_failure(session);
+    trace_xen_9pfs_disconnect(session->name, failure ?
+                              error_get_pretty(failure) : "closed");
+    xen_9p_watch_end(&dev->watch);
     dev->session = NULL;
-    if (xen_9pfs_session_drain(session)) {
-        session_end(dev, session);
-        return;
-    }
     dev->leaving = session;
-    if (log_allowed(dev)) {
-        warn_report("%s: the host's file system is busy with its requests, "
-                    "its memory stays mapped until they end", session->name);
+    if (!xen_9pfs_session_released(session)) {
+        timer_mod(dev->overdue, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) +
+                  RELEASE_MS);
     }
+    xen_9pfs_session_close(session);
 }
 
 /* The device goes away, a session that is leaving does not need it. */
@@ -206,22 +311,6 @@ static void session_orphan(Xen9pfsDevice *dev)
     if (dev->leaving) {
         dev->leaving->dev = NULL;
         dev->leaving = NULL;
-    }
-}
-
-static void session_bh(void *opaque)
-{
-    Xen9pfsSession *session = opaque;
-    Xen9pfsDevice *dev = session->dev;
-
-    if (dev && dev->session == session) {
-        device_fail(dev, session->failure);
-    } else if (!session->draining && !xen_9pfs_session_busy(session)) {
-        session_end(dev, session);
-        if (dev) {
-            dev->leaving = NULL;
-            xen_be_check_state(&dev->xendev);
-        }
     }
 }
 
@@ -304,26 +393,16 @@ static void device_fail(Xen9pfsDevice *dev, const Error *err)
 {
     device_report(dev, err);
     session_close(dev);
-    device_set_state(dev, XenbusStateClosing);
+    device_leave(dev, XenbusStateClosing);
 }
 
 static void device_get_stats(Object *obj, Visitor *v, const char *name,
                              void *opaque G_GNUC_UNUSED, Error **errp)
 {
     Xen9pfsSession *session = device_of(XENBACKEND(obj))->session;
-    Xen9pfsStats stats = { 0 };
-    V9fsPDU *pdu;
+    const Xen9pfsStats none = { 0 };
 
-    if (session) {
-        stats = session->stats;
-        stats.msize = session->state.msize;
-        stats.fids = g_hash_table_size(session->state.fids);
-        stats.most_fids = session->limit.most_fids;
-        QLIST_FOREACH(pdu, &session->state.active_list, next) {
-            stats.in_flight++;
-        }
-    }
-    xen_9pfs_stats_visit(&stats, v, name, errp);
+    xen_9pfs_stats_visit(session ? &session->stats : &none, v, name, errp);
 }
 
 /* The domain is gone, or going: its error nodes are nobody's from now on. */
@@ -337,6 +416,8 @@ static void device_alloc(XenLegacyDevice *xendev)
     Xen9pfsDevice *dev = device_of(xendev);
 
     trace_xen_9pfs_alloc(xendev->name);
+    dev->overdue = timer_new_ms(QEMU_CLOCK_REALTIME, device_overdue, dev);
+    xen_9p_watch_init(&dev->watch);
     dev->exit.notify = device_exit;
     qemu_add_exit_notifier(&dev->exit);
     for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
@@ -353,85 +434,173 @@ static void device_alloc(XenLegacyDevice *xendev)
     device_inherit(dev);
 }
 
-/* InitWait -> Connected. A failure leads to Closing instead. */
-static int device_connect(XenLegacyDevice *xendev)
+static bool frontend_is_ready(const XenLegacyDevice *xendev)
 {
-    Xen9pfsDevice *dev = device_of(xendev);
+    return xendev->fe_state == XenbusStateInitialised ||
+        xendev->fe_state == XenbusStateConnected;
+}
+
+/*
+ * InitWait -> Connected. Until the session is connected the state is one, in
+ * memory alone, that the framework does nothing in.
+ */
+static void device_connect(Xen9pfsDevice *dev)
+{
     Xen9pfsRingConf conf[XEN_9PFS_MAX_RINGS];
+    XenLegacyDevice *xendev = &dev->xendev;
     Error *err = NULL;
     int num;
 
-    if (!dev->session) {
-        return -1;
-    }
-    if (dev->session->connection) {
-        return 0;
+    if (xendev->be_state != XenbusStateInitWait || !dev->session ||
+        !frontend_is_ready(xendev)) {
+        return;
     }
     num = dev->type->read_rings(xendev, conf, &err);
     if (num > 0) {
-        dev->type->transport->connect(dev->session, conf, num, &err);
-    }
-    if (err) {
+        xendev->be_state = XenbusStateInitialised;
+        xen_9pfs_session_connect(dev->session, conf, num);
+    } else {
         device_fail(dev, err);
         error_free(err);
-        return -1;
     }
-    trace_xen_9pfs_connect(xendev->name, num);
-    return 0;
 }
 
-static bool device_offer(Xen9pfsDevice *dev, Error **errp)
+/*
+ * The framework would connect a frontend as well, but it logs each failure,
+ * and a guest can fail as often as it likes.
+ */
+static int device_initialise(XenLegacyDevice *xendev)
 {
-    const DeviceType *type = dev->type;
-
-    for (size_t i = 0; i < ARRAY_SIZE(type->offer) && type->offer[i].node;
-         i++) {
-        if (xenstore_write_be_int(&dev->xendev, type->offer[i].node,
-                                  type->offer[i].value) < 0) {
-            error_setg(errp, "%s: cannot write to xenstore", dev->xendev.be);
-            return false;
-        }
-    }
-    return true;
+    device_connect(device_of(xendev));
+    return -1;
 }
 
-/* Initialising -> InitWait */
+static void device_connected(Xen9pfsDevice *dev)
+{
+    if (dev->xendev.be_state == XenbusStateInitialised) {
+        trace_xen_9pfs_connect(dev->xendev.name, dev->session->num_rings);
+        device_set_state(dev, XenbusStateConnected);
+    }
+}
+
+/* Initialising -> InitWait, when the share is open */
+static void device_opened(Xen9pfsDevice *dev)
+{
+    XenLegacyDevice *xendev = &dev->xendev;
+    V9fsState *s = &dev->session->state;
+    Error *err = NULL;
+
+    if (xendev->be_state != XenbusStateInitialising || !xendev->online) {
+        return;
+    }
+    xen_9p_throttle_resume(s->ctx.fst, &dev->used);
+    device_clear_error(dev);
+    trace_xen_9pfs_init(xendev->name, s->ctx.fs_root, s->tag);
+    if (!device_set_state(dev, XenbusStateInitWait)) {
+        error_setg(&err, "%s: cannot write to xenstore", xendev->be);
+        device_fail(dev, err);
+        error_free(err);
+        return;
+    }
+    device_connect(dev);
+}
+
+/* A session has come further. */
+static void device_follow(Xen9pfsSession *session)
+{
+    Xen9pfsDevice *dev = session->dev;
+    const Error *failure = xen_9pfs_session_failure(session);
+
+    if (!dev) {
+        return;
+    }
+    if (dev->leaving == session) {
+        if (xen_9pfs_session_released(session)) {
+            device_settle(dev);
+        }
+    } else if (failure) {
+        device_fail(dev, failure);
+    } else if (xen_9pfs_session_phase(session) == XEN_9PFS_OPEN) {
+        device_opened(dev);
+    } else if (xen_9pfs_session_phase(session) == XEN_9PFS_CONNECTED) {
+        device_connected(dev);
+        xen_9p_watch_begin(&dev->watch, session);
+    }
+}
+
+static void device_gone(Xen9pfsSession *session)
+{
+    Xen9pfsDevice *dev = session->dev;
+
+    if (!dev) {
+        return;
+    }
+    if (session->state.ctx.fst) {
+        dev->used = session->state.ctx.fst->ts;
+    }
+    dev->leaving = NULL;
+    device_settle(dev);
+    xen_be_check_state(&dev->xendev);
+}
+
+/*
+ * QEMU's start goes on to give up its rights, or its root: shares that are
+ * there by then are opened before.
+ */
+static void device_await_open(Xen9pfsDevice *dev)
+{
+    static int64_t end;
+    int64_t now = qemu_clock_get_ms(QEMU_CLOCK_REALTIME);
+
+    if (phase_check(PHASE_MACHINE_READY) || !dev->thread.iothread) {
+        return;
+    }
+    end = end ?: now + START_MS;
+    xen_9pfs_session_await_open(dev->session, MAX(end - now, 0));
+    device_follow(dev->session);
+}
+
+/*
+ * Begin to open the share. The framework is told that it failed, for it is
+ * not done when this returns; device_opened() does what is left.
+ */
 static int device_init(XenLegacyDevice *xendev)
 {
     Xen9pfsDevice *dev = device_of(xendev);
     Error *err = NULL;
 
-    session_close(dev);
+    if (dev->session) {
+        device_follow(dev->session);
+        return -1;
+    }
     /* The framework tries again when a session that leaves is gone. */
     if (dev->leaving || device_disown(dev)) {
         return -1;
     }
-    dev->session = xen_9pfs_session_new(xendev, dev->type->transport,
-                                        session_bh, &err);
+    if (dev->thread.iothread ||
+        xen_9p_thread_find(&dev->thread, xendev, &err)) {
+        dev->session = xen_9pfs_session_new(xendev, dev->type->transport,
+                                            dev->thread.iothread,
+                                            dev->thread.own, device_follow,
+                                            device_gone, &err);
+    }
     if (dev->session) {
         dev->session->dev = dev;
-        xen_9p_throttle_resume(dev->session->state.ctx.fst, &dev->used);
-        device_offer(dev, &err);
-    }
-    if (err) {
+        device_await_open(dev);
+    } else {
         device_fail(dev, err);
         error_free(err);
-        return -1;
     }
-    device_clear_error(dev);
-    trace_xen_9pfs_init(xendev->name, dev->session->state.ctx.fs_root,
-                        dev->session->state.tag);
-    /*
-     * A frontend that is there already is connected here, for the reason
-     * that device_frontend_changed() has.
-     */
-    return xendev->fe_state == XenbusStateInitialised ||
-        xendev->fe_state == XenbusStateConnected ? device_connect(xendev) : 0;
+    return -1;
 }
 
+/* The framework goes to the frontend's state after this. */
 static void device_disconnect(XenLegacyDevice *xendev)
 {
-    session_close(device_of(xendev));
+    Xen9pfsDevice *dev = device_of(xendev);
+
+    session_close(dev);
+    device_leave(dev, xendev->fe_state);
 }
 
 static int device_free(XenLegacyDevice *xendev)
@@ -440,6 +609,9 @@ static int device_free(XenLegacyDevice *xendev)
 
     session_close(dev);
     session_orphan(dev);
+    timer_free(dev->overdue);
+    xen_9p_watch_fini(&dev->watch);
+    xen_9p_thread_leave(&dev->thread);
     qemu_remove_exit_notifier(&dev->exit);
     device_clear_error(dev);
     qdev_del_unplug_blocker(DEVICE(xendev), dev->unplug_blocker);
@@ -462,30 +634,32 @@ static void device_frontend_changed(XenLegacyDevice *xendev, const char *node)
     switch (xendev->fe_state) {
     case XenbusStateInitialised:
     case XenbusStateConnected:
-        /*
-         * The framework would do this as well, but it logs each failure,
-         * and a guest can fail as often as it likes.
-         */
-        if (xendev->be_state == XenbusStateInitWait && dev->session) {
-            device_connect(xendev);
-        } else if (xendev->be_state == XenbusStateClosed &&
-                   xendev->fe_state == XenbusStateInitialised) {
+        device_connect(dev);
+        if (xendev->be_state == XenbusStateClosed &&
+            xendev->fe_state == XenbusStateInitialised) {
             /* Older Linux, loaded again: it does not ask for a new start. */
             device_set_state(dev, XenbusStateInitialising);
         }
         break;
     case XenbusStateInitialising:
         /* A new frontend whose predecessor did not say goodbye: kexec. */
-        if (xendev->be_state == XenbusStateConnected ||
+        if (xendev->be_state == XenbusStateInitialised ||
+            xendev->be_state == XenbusStateConnected ||
             xendev->be_state == XenbusStateClosing) {
             session_close(dev);
-            device_set_state(dev, XenbusStateClosed);
+            device_leave(dev, XenbusStateClosed);
+        }
+        break;
+    case XenbusStateClosed:
+        /* The framework would not wait. */
+        if (xendev->be_state == XenbusStateClosing) {
+            device_leave(dev, XenbusStateClosed);
         }
         break;
     case XenbusStateUnknown:
         /* Removed, and soon the backend's too: then write nothing there. */
         session_close(dev);
-        device_set_state(dev, XenbusStateClosed);
+        device_leave(dev, XenbusStateClosed);
         break;
     default:
         break;
@@ -496,7 +670,7 @@ static const struct XenDevOps xen_9pfs_ops = {
     .size = sizeof(Xen9pfsDevice),
     .alloc = device_alloc,
     .init = device_init,
-    .initialise = device_connect,
+    .initialise = device_initialise,
     .disconnect = device_disconnect,
     .free = device_free,
     .frontend_changed = device_frontend_changed,

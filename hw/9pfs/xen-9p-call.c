@@ -21,7 +21,7 @@
 
 /*
  * A directory of more than a block has a hundred entries or more. Listing it
- * takes longer than a pass of the main loop: the server makes an lstat(), and
+ * takes longer than a pass: the server makes an lstat(), and
  * the walk to it, for each of them.
  */
 #define DIRECTORY_LARGE     4096
@@ -140,78 +140,6 @@ static bool call_leaves_root(V9fsPDU *pdu)
     return false;
 }
 
-/* ---- Turns ---- */
-
-static int64_t look_at_clock(Xen9pfsSession *session)
-{
-    session->now = get_clock();
-    return session->now;
-}
-
-static void next_turn(void *opaque)
-{
-    Xen9pfsSession *session = opaque;
-
-    session->transport->run(session->connection);
-}
-
-bool xen_9pfs_turn_begin(Xen9pfsSession *session)
-{
-    int64_t now = look_at_clock(session);
-    int64_t wait = xen_9p_turn_begin(&session->turn, now);
-
-    if (wait > 0) {
-        timer_mod_ns(session->next_turn, now + wait);
-    }
-    return wait == 0;
-}
-
-bool xen_9pfs_turn_over(Xen9pfsSession *session)
-{
-    return session->now >= session->turn.end;
-}
-
-void xen_9pfs_turn_resume(Xen9pfsSession *session)
-{
-    session->resuming = true;
-    while (qemu_co_enter_next(&session->paused, NULL) &&
-           !xen_9pfs_turn_over(session)) {
-        /* The next one. */
-    }
-    session->resuming = false;
-}
-
-bool xen_9pfs_turn_end(Xen9pfsSession *session, bool more)
-{
-    more |= !qemu_co_queue_empty(&session->paused);
-    xen_9p_turn_end(&session->turn, look_at_clock(session), more);
-    return more;
-}
-
-void xen_9pfs_turn_leave(Xen9pfsSession *session)
-{
-    xen_9p_turn_leave(&session->turn);
-    timer_free(session->next_turn);
-    session->next_turn = NULL;
-    while (qemu_co_enter_next(&session->paused, NULL)) {
-        /* The next one. */
-    }
-}
-
-/*
- * A request of many calls does not make its turn longer: after the first it
- * pauses between two of them. Outside of turns nothing does.
- */
-static void call_wait_for_turn(Xen9pfsSession *session, V9fsPDU *pdu)
-{
-    look_at_clock(session);
-    if (session->dispatch.mode != XEN_9P_DISPATCH_WORKER &&
-        pdu != session->pinned && xen_9pfs_turn_over(session)) {
-        qemu_co_queue_wait(&session->paused, NULL);
-        look_at_clock(session);
-    }
-}
-
 /* ---- Calls ---- */
 
 /* How often this thread went to sleep of its own will. */
@@ -222,6 +150,12 @@ static long switches_now(void)
     return getrusage(RUSAGE_THREAD, &usage) == 0 ? usage.ru_nvcsw : 0;
 }
 
+/* It begins in place, or has returned: for who watches, in another thread. */
+static void call_passes(Xen9pfsSession *session)
+{
+    qatomic_set(&session->calls_here, session->calls_here + 1);
+}
+
 bool xen_9pfs_call_begin(V9fsPDU *pdu, V9fsCall *call)
 {
     Xen9pfsSession *session = session_of(pdu);
@@ -229,7 +163,6 @@ bool xen_9pfs_call_begin(V9fsPDU *pdu, V9fsCall *call)
     Xen9pDispatchRule rule = XEN_9P_CALL_LEARN;
     uint32_t size = 0;
 
-    call_wait_for_turn(session, pdu);
     call->begin = 0;
     call->done = &session->calls_done;
     if (d->mode == XEN_9P_DISPATCH_AUTO) {
@@ -248,6 +181,9 @@ bool xen_9pfs_call_begin(V9fsPDU *pdu, V9fsCall *call)
         call->switches = switches_now();
         call->begin = get_clock();
     }
+    if (call->dispatch.here) {
+        call_passes(session);
+    }
     return call->dispatch.here;
 }
 
@@ -261,10 +197,13 @@ void xen_9pfs_call_end(V9fsPDU *pdu, V9fsCall *call)
         slept = switches_now() > call->switches ? XEN_9P_SLEPT_YES
                                                 : XEN_9P_SLEPT_NO;
     }
-    if (!call->dispatch.here) {
+    if (call->dispatch.here) {
+        call_passes(session);
+    } else {
         session->calls_ended++;
-        look_at_clock(session);
-    } else if (call->measured) {
+        session->now = get_clock();
+    }
+    if (call->dispatch.here && call->measured) {
         session->now = call->end;
     }
     if (xen_9p_dispatch_end(&session->dispatch, &call->dispatch, took, slept,
@@ -336,10 +275,7 @@ void xen_9pfs_call_init(Xen9pfsSession *session)
 {
     struct statfs fs;
 
-    qemu_co_queue_init(&session->paused);
-    session->next_turn = timer_new_ns(QEMU_CLOCK_REALTIME, next_turn, session);
-    xen_9p_turn_join(&session->turn);
-    xen_9p_mounts_init(&session->mounts, session->state.ctx.fs_root);
+    xen_9p_mounts_open(&session->mounts, session->state.ctx.fs_root);
     if (session->dispatch.mode == XEN_9P_DISPATCH_AUTO &&
         statfs(session->state.ctx.fs_root, &fs) == 0 &&
         !is_local(fs.f_type)) {

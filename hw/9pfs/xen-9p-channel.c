@@ -15,7 +15,7 @@ void xen_9p_channel_init(Xen9pChannel *channel)
     *channel = (Xen9pChannel) { .port = -1 };
 }
 
-int xen_9p_channel_bind(Xen9pChannel *channel, domid_t domid,
+int xen_9p_channel_bind(Xen9pChannel *channel, AioContext *ctx, domid_t domid,
                         uint32_t remote_port, IOHandler *event, void *opaque,
                         const char *node, Error **errp)
 {
@@ -26,6 +26,7 @@ int xen_9p_channel_bind(Xen9pChannel *channel, domid_t domid,
         error_setg_errno(errp, errno, "cannot open the event-channel device");
         return -EIO;
     }
+    channel->ctx = ctx;
     fd = qemu_xen_evtchn_fd(channel->handle);
     qemu_set_cloexec(fd);
     channel->port = qemu_xen_evtchn_bind_interdomain(channel->handle, domid,
@@ -35,7 +36,7 @@ int xen_9p_channel_bind(Xen9pChannel *channel, domid_t domid,
                    remote_port);
         return -EINVAL;
     }
-    qemu_set_fd_handler(fd, event, NULL, opaque);
+    aio_set_fd_handler(ctx, fd, event, NULL, NULL, NULL, opaque);
     return 0;
 }
 
@@ -44,7 +45,8 @@ void xen_9p_channel_unbind(Xen9pChannel *channel)
     if (!channel->handle) {
         return;
     }
-    qemu_set_fd_handler(qemu_xen_evtchn_fd(channel->handle), NULL, NULL, NULL);
+    aio_set_fd_handler(channel->ctx, qemu_xen_evtchn_fd(channel->handle),
+                       NULL, NULL, NULL, NULL, NULL);
     if (channel->port >= 0) {
         qemu_xen_evtchn_unbind(channel->handle, channel->port);
     }

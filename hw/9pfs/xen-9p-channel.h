@@ -9,11 +9,12 @@
 #ifndef HW_9PFS_XEN_9P_CHANNEL_H
 #define HW_9PFS_XEN_9P_CHANNEL_H
 
-#include "qemu/main-loop.h"
+#include "block/aio.h"
 #include "hw/xen/xen_backend_ops.h"
 
 typedef struct Xen9pChannel {
     xenevtchn_handle *handle;
+    AioContext *ctx;
     int port;                   /* ours, -1: not bound */
     bool masked;                /* from an event to xen_9p_channel_rest() */
 } Xen9pChannel;
@@ -27,9 +28,10 @@ void xen_9p_channel_init(Xen9pChannel *channel);
 /**
  * xen_9p_channel_bind: connect to the frontend's port
  * @channel: one that is not bound
+ * @ctx: the event loop, which all functions are called in
  * @domid: the frontend's domain
  * @remote_port: its port
- * @event: called in the main loop when there may be an event
+ * @event: called in the event loop when there may be an event
  * @opaque: for @event
  * @node: where the frontend has named the port, for @errp
  * @errp: set where it cannot be bound
@@ -37,7 +39,7 @@ void xen_9p_channel_init(Xen9pChannel *channel);
  * Returns: 0, or -errno with what there is of it left to
  * xen_9p_channel_unbind().
  */
-int xen_9p_channel_bind(Xen9pChannel *channel, domid_t domid,
+int xen_9p_channel_bind(Xen9pChannel *channel, AioContext *ctx, domid_t domid,
                         uint32_t remote_port, IOHandler *event, void *opaque,
                         const char *node, Error **errp);
 

@@ -16,6 +16,7 @@
 #include "fsdev/qemu-fsdev.h"
 #include "hw/9pfs/xen-9p-config.h"
 #include "hw/9pfs/xen-9p-grant.h"
+#include "hw/9pfs/xen-9p-pass.h"
 #include "hw/xen/io/virtfs.h"
 
 /* An optional node of the backend, and what it may hold. */
@@ -28,6 +29,8 @@ typedef struct ConfigOption {
 
 #define MODE    "an octal mode such as 0644"
 #define NUMBER  "a number"
+/* Any. */
+#define ID      "the id of an -object iothread"
 
 static const ConfigOption options[] = {
     { "readonly", "on|off|1|0", 0, 0 },
@@ -62,8 +65,9 @@ static const ConfigOption own_options[] = {
     { "dispatch", XEN_9P_DISPATCH_MODES, 0, 0 },
     { "grant-policy", XEN_9P_GRANT_POLICIES, 0, 0 },
     /* Not longer than a pass may take. */
-    { "poll-max-ns", NUMBER " up to 100000", XEN_9P_TURN_MAX, 0 },
+    { "poll-max-ns", NUMBER " up to 100000", XEN_9P_PASS_NS, 0 },
     { "max-fids", NUMBER " from 16 to 16777216", 16 * MiB, 16 },
+    { "iothread", ID, 0, 0 },
 };
 
 #define SECURITY_MODELS "none|passthrough|mapped|mapped-xattr|mapped-file"
@@ -124,13 +128,18 @@ static bool check_tag(const char *tag, Error **errp)
 
 static bool check_path(const char *path, Error **errp)
 {
-    const char *why = NULL;
-    struct stat st;
-
     if (!path || path[0] != '/') {
         value_error(errp, "path", path, "the absolute path of a directory");
         return false;
     }
+    return true;
+}
+
+bool xen_9pfs_config_open(const char *path, Error **errp)
+{
+    const char *why = NULL;
+    struct stat st;
+
     if (stat(path, &st) < 0) {
         why = strerror(errno);
     } else if (!S_ISDIR(st.st_mode)) {
@@ -156,6 +165,8 @@ static bool check_option(const ConfigOption *option, const char *value,
         valid = g_ascii_isdigit(value[0]) &&
             qemu_strtou64(value, NULL, 0, &number) == 0 &&
             number >= option->min && number <= option->max;
+    } else if (g_str_equal(option->allowed, ID)) {
+        valid = value[0] != '\0';
     } else {
         valid = word_index(value, option->allowed) >= 0;
     }

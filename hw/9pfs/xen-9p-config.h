@@ -14,12 +14,23 @@
 /**
  * xen_9pfs_config_check: whether a node of the backend may have this value
  * @node: "tag", "path", "security_model" or one of xen_9pfs_config_option()
- * @value: its text, NULL: it is missing
+ * @value: its text, NULL: it is missing; a path is not looked at
  * @errp: set where not: names the node, its value and what is allowed
  *
  * Returns: true if it may.
  */
 bool xen_9pfs_config_check(const char *node, const char *value, Error **errp);
+
+/**
+ * xen_9pfs_config_open: whether a share's folder can be used
+ * @path: what its node "path" has, checked by xen_9pfs_config_check()
+ * @errp: set where not: names the node, its value and what to do
+ *
+ * This looks at the folder, which can take for ever: not in the main thread.
+ *
+ * Returns: true if it can.
+ */
+bool xen_9pfs_config_open(const char *path, Error **errp);
 
 /**
  * xen_9pfs_config_option: the optional nodes of the backend, one by one

@@ -261,7 +261,7 @@ void flex_reply_end(FlexRequest *req, V9fsPDU *pdu)
         flex_fail(ring, "no room for a reply of %" PRIu32 " bytes", size);
         size = 0;
     }
-    ring->flex->pass.session->stats.bytes_sent += size;
+    xen_9pfs_stat_add(&ring->flex->pass.session->stats.bytes_sent, size);
     /* Without one there is nobody to tell, or it was cancelled (Tflush). */
     if (!req->reply) {
         reply_direct_done(ring, size);

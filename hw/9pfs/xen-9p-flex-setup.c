@@ -22,7 +22,7 @@ static void *ring_map(FlexRing *ring, uint32_t *refs, unsigned num, int prot)
     void *pages = qemu_xen_gnttab_map_refs(ring->flex->gnttab, num,
                                            session->domid, refs, prot);
 
-    session->stats.grants += pages ? num : 0;
+    xen_9pfs_stat_add(&session->stats.grants, pages ? num : 0);
     return pages;
 }
 
@@ -38,7 +38,7 @@ static void ring_unmap(FlexRing *ring, void *pages, uint32_t *refs,
         warn_report("%s: ring %u: cannot unmap %u pages: %s", session->name,
                     ring->index, num, strerror(errno));
     } else {
-        session->stats.grants -= num;
+        xen_9pfs_stat_add(&session->stats.grants, -(int64_t)num);
     }
 }
 
@@ -130,8 +130,9 @@ static int ring_connect(FlexRing *ring, const Xen9pfsRingConf *conf,
     int ret = ring_map_all(ring, errp);
 
     if (ret == 0) {
-        ret = xen_9p_channel_bind(&ring->channel, flex->pass.session->domid,
-                                  conf->port, flex_event, ring, node, errp);
+        ret = xen_9p_channel_bind(&ring->channel, flex->pass.session->ctx,
+                                  flex->pass.session->domid, conf->port,
+                                  flex_event, ring, node, errp);
     }
     if (ret == 0) {
         ring->reply_budget = MIN((size_t)ring->in.size * REPLY_BUDGET,
@@ -152,7 +153,7 @@ int flex_connect(Xen9pfsSession *session, const Xen9pfsRingConf *conf,
 
     xen_9p_pass_init(&flex->pass, session, &flex_pass_ops, flex);
     session->connection = flex;
-    session->stats.rings = num_rings;
+    stat64_set(&session->stats.rings, num_rings);
     xen_9p_reply_pool_init(&flex->replies, 0);
     for (unsigned i = 0; i < num_rings; i++) {
         FlexRing *ring = &flex->rings[i];

@@ -260,13 +260,6 @@ const Xen9pPassOps flex_pass_ops = {
     .rest = ring_rest,
 };
 
-static void flex_run(void *opaque)
-{
-    Flex *flex = opaque;
-
-    xen_9p_pass_run(&flex->pass);
-}
-
 void flex_event(void *opaque)
 {
     FlexRing *ring = opaque;
@@ -368,7 +361,6 @@ const Xen9pfsTransport xen_9pfs_flex_transport = {
 #endif
     },
     .connect = flex_connect,
-    .run = flex_run,
     .quiesce = flex_quiesce,
     .disconnect = flex_disconnect,
 };

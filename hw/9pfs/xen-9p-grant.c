@@ -7,6 +7,7 @@
  */
 
 #include "qemu/osdep.h"
+#include "block/aio.h"
 #include "qemu/error-report.h"
 #include "qemu/timer.h"
 #include "qemu/units.h"
@@ -28,7 +29,7 @@
 #define IDLE_MS             (10 * 1000)
 #define BUSY_MS             100
 
-/* How many are unmapped before the main loop gets its turn. */
+/* How many are unmapped before the event loop gets its turn. */
 #define IDLE_BATCH          128
 #define IDLE_BATCH_MS       10
 
@@ -42,14 +43,14 @@ static void *map(Xen9pGrants *grants, uint32_t *ref, unsigned num, int prot)
     void *pages = qemu_xen_gnttab_map_refs(grants->gnttab, num, grants->domid,
                                            ref, prot);
 
-    *grants->mapped += pages ? num : 0;
+    xen_9pfs_stat_add(grants->mapped, pages ? num : 0);
     return pages;
 }
 
 static void unmap(Xen9pGrants *grants, void *pages, uint32_t *ref,
                   unsigned num)
 {
-    *grants->mapped -= num;
+    xen_9pfs_stat_add(grants->mapped, -(int64_t)num);
     if (qemu_xen_gnttab_unmap(grants->gnttab, pages, ref, num) < 0) {
         warn_report_once("xen 9p of domain %" PRIu32 ": cannot unmap %u "
                          "pages: %s", grants->domid, num, strerror(errno));
@@ -146,8 +147,8 @@ static void cache_written(Xen9pGrants *grants, Xen9pBuffer *buffer,
 
 /* ---- Connection ---- */
 
-int xen_9p_grants_init(Xen9pGrants *grants, uint32_t domid,
-                       Xen9pGrantPolicy policy, uint64_t *mapped)
+int xen_9p_grants_init(Xen9pGrants *grants, AioContext *ctx, uint32_t domid,
+                       Xen9pGrantPolicy policy, Stat64 *mapped)
 {
     xengnttab_handle *gnttab = qemu_xen_gnttab_open();
 
@@ -162,7 +163,8 @@ int xen_9p_grants_init(Xen9pGrants *grants, uint32_t domid,
     };
     xen_9p_reply_pool_init(&grants->pool, POOL_IDLE_MAX);
     xen_9p_grant_cache_init(&grants->cache, XEN_9P_GRANT_CACHE_MAX);
-    grants->idle = timer_new_ms(QEMU_CLOCK_REALTIME, cache_idle, grants);
+    grants->idle = aio_timer_new(ctx, QEMU_CLOCK_REALTIME, SCALE_MS,
+                                 cache_idle, grants);
     return 0;
 }
 

@@ -16,6 +16,7 @@
 
 #include "hw/9pfs/xen-9p-grant-cache.h"
 #include "hw/9pfs/xen-9p-reply.h"
+#include "hw/9pfs/xen-9p-stats.h"
 #include "hw/xen/xen_backend_ops.h"
 
 /* How many persistent grants stay mapped: 8 MiB. */
@@ -63,7 +64,7 @@ typedef struct Xen9pGrants {
     uint32_t domid;
     Xen9pGrantPolicy policy;
     size_t in_use;              /* bytes of copies and mappings */
-    uint64_t *mapped;           /* how many pages are mapped, for others */
+    Stat64 *mapped;             /* how many pages are mapped, for others */
     Xen9pReplyPool pool;
     Xen9pGrantCache cache;
     QEMUTimer *idle;
@@ -72,14 +73,15 @@ typedef struct Xen9pGrants {
 /**
  * xen_9p_grants_init: be ready for buffers
  * @grants: to fill in
+ * @ctx: the event loop that all its functions are called in
  * @domid: whose pages
  * @policy: which way
  * @mapped: counts the pages that are mapped
  *
  * Returns: 0, or -errno with nothing kept.
  */
-int xen_9p_grants_init(Xen9pGrants *grants, uint32_t domid,
-                       Xen9pGrantPolicy policy, uint64_t *mapped);
+int xen_9p_grants_init(Xen9pGrants *grants, AioContext *ctx, uint32_t domid,
+                       Xen9pGrantPolicy policy, Stat64 *mapped);
 
 /**
  * xen_9p_grants_fini: unmap and free all; may be called twice

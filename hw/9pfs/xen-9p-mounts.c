@@ -8,6 +8,7 @@
 
 #include "qemu/osdep.h"
 #include <glib-unix.h>
+#include "qemu/atomic.h"
 #include "hw/9pfs/xen-9p-mounts.h"
 
 #define MOUNTINFO "/proc/self/mountinfo"
@@ -15,7 +16,7 @@
 /* The kernel's list, for all shares of this process. */
 static struct {
     unsigned users;
-    unsigned generation;        /* counts its changes */
+    unsigned generation;        /* counts its changes; atomic */
     int fd;
     guint watch;
 } list = { .fd = -1 };
@@ -25,7 +26,7 @@ static gboolean list_changed(gint fd G_GNUC_UNUSED,
                              GIOCondition condition G_GNUC_UNUSED,
                              gpointer opaque G_GNUC_UNUSED)
 {
-    list.generation++;
+    qatomic_set(&list.generation, list.generation + 1);
     return G_SOURCE_CONTINUE;
 }
 
@@ -91,30 +92,38 @@ static void read_list(Xen9pMounts *mounts)
     }
 }
 
-void xen_9p_mounts_init(Xen9pMounts *mounts, const char *root)
+void xen_9p_mounts_init(Xen9pMounts *mounts)
 {
-    mounts->root = realpath(root, NULL);
-    mounts->below = g_ptr_array_new_with_free_func(g_free);
     list_open();
-    mounts->generation = list.generation;
-    read_list(mounts);
+    mounts->watched = true;
 }
 
 void xen_9p_mounts_fini(Xen9pMounts *mounts)
 {
-    if (mounts->below) {
+    if (mounts->watched) {
         list_close();
-        g_ptr_array_unref(mounts->below);
-        free(mounts->root);
-        mounts->below = NULL;
-        mounts->root = NULL;
     }
+    if (mounts->below) {
+        g_ptr_array_unref(mounts->below);
+    }
+    free(mounts->root);
+    *mounts = (Xen9pMounts) { 0 };
+}
+
+void xen_9p_mounts_open(Xen9pMounts *mounts, const char *root)
+{
+    mounts->root = realpath(root, NULL);
+    mounts->below = g_ptr_array_new_with_free_func(g_free);
+    mounts->generation = qatomic_read(&list.generation);
+    read_list(mounts);
 }
 
 bool xen_9p_mounts_any(Xen9pMounts *mounts)
 {
-    if (mounts->generation != list.generation) {
-        mounts->generation = list.generation;
+    unsigned generation = qatomic_read(&list.generation);
+
+    if (mounts->generation != generation) {
+        mounts->generation = generation;
         read_list(mounts);
     }
     return mounts->below->len > 0;

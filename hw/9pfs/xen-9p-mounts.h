@@ -16,22 +16,33 @@
 /* What is mounted below a folder. */
 typedef struct Xen9pMounts {
     char *root;                 /* the folder, an absolute path */
+    bool watched;               /* the list is, for this */
     unsigned generation;        /* of what is in ... */
     GPtrArray *below;           /* ... this: paths as fids have them, "./a/b" */
 } Xen9pMounts;
 
 /**
- * xen_9p_mounts_init: be ready to tell what is mounted below a folder
- * @mounts: to fill in
- * @root: the folder
+ * xen_9p_mounts_init: have the main loop watch what is mounted
+ * @mounts: all zeroes
+ *
+ * In the main thread.
  */
-void xen_9p_mounts_init(Xen9pMounts *mounts, const char *root);
+void xen_9p_mounts_init(Xen9pMounts *mounts);
 
 /**
  * xen_9p_mounts_fini: free it; may be called twice, or on zeroes
  * @mounts: what xen_9p_mounts_init() has filled in
+ *
+ * In the main thread.
  */
 void xen_9p_mounts_fini(Xen9pMounts *mounts);
+
+/**
+ * xen_9p_mounts_open: be ready to tell what is mounted below a folder
+ * @mounts: what xen_9p_mounts_init() has filled in
+ * @root: the folder; this looks at it, which can take for ever
+ */
+void xen_9p_mounts_open(Xen9pMounts *mounts, const char *root);
 
 /**
  * xen_9p_mounts_any: whether anything is mounted below the folder

@@ -7,7 +7,7 @@
  */
 
 #include "qemu/osdep.h"
-#include "qemu/main-loop.h"
+#include "block/aio.h"
 #include "qemu/processor.h"
 #include "qemu/timer.h"
 #include "hw/9pfs/xen-9p-admit.h"
@@ -17,13 +17,43 @@
 /* In xen_9p_pass_do(): not one ring, but each of them. */
 #define ALL_RINGS   -1
 
+/* Other devices' threads may need the CPU if they had passes this recently. */
+#define ALONE_NS    (200 * 1000)
+
 /* A stay ends by the clock; where that stands still, after so many looks. */
 #define STAY_LOOKS  100000
 
+/* The last pass of any device, whatever thread it is in; atomic. */
+static struct {
+    Xen9pPass *pass;
+    int64_t since;              /* they have been this one's */
+} last;
+
+static void last_is(Xen9pPass *pass, int64_t now)
+{
+    if (qatomic_read(&last.pass) != pass) {
+        qatomic_set(&last.since, now);
+        qatomic_set(&last.pass, pass);
+    }
+}
+
+/* Whether no other device has had anything to do for a while. */
+static bool is_alone(const Xen9pPass *pass, int64_t now)
+{
+    return pass->session->alone && qatomic_read(&last.pass) == pass &&
+        now - qatomic_read(&last.since) > ALONE_NS;
+}
+
 /* ---- A pass ---- */
 
+/* By the time at which the last call of the file system began or ended. */
+static bool pass_over(const Xen9pPass *pass)
+{
+    return pass->session->now >= pass->end;
+}
+
 /*
- * Everything that there is to do on a ring, until the turn is over. What the
+ * Everything that there is to do on a ring, until the pass is over. What the
  * frontend sends on being told of the replies, as one on this CPU does at
  * once, is taken without an event.
  *
@@ -32,9 +62,8 @@
 static bool pass_ring(Xen9pPass *pass, unsigned number)
 {
     const Xen9pPassOps *ops = pass->ops;
-    Xen9pfsSession *session = pass->session;
     void *ring = pass->rings[number];
-    bool more = xen_9pfs_turn_over(session);
+    bool more = pass_over(pass);
     unsigned taken = 0, before;
 
     pass->current = number;
@@ -44,8 +73,7 @@ static bool pass_ring(Xen9pPass *pass, unsigned number)
         before = taken;
         while (!more && !xen_9p_pass_dead(pass) &&
                ops->receive(ring)) {
-            more = ++taken == XEN_9P_PASS_REQUESTS ||
-                xen_9pfs_turn_over(session);
+            more = ++taken == XEN_9P_PASS_REQUESTS || pass_over(pass);
         }
         ops->finish(ring);
     } while (!more && taken > before && !xen_9p_pass_dead(pass) &&
@@ -126,7 +154,7 @@ static bool any_waiting(const Xen9pPass *pass)
 typedef enum Stay {
     STAY_OVER,                  /* nothing, or there was none */
     STAY_CAUGHT,                /* a request */
-    STAY_ON,                    /* nothing yet, the main loop goes first */
+    STAY_ON,                    /* nothing yet, the event loop goes first */
 } Stay;
 
 static Stay stay_end(Xen9pPass *pass, bool caught)
@@ -139,7 +167,7 @@ static Stay stay_end(Xen9pPass *pass, bool caught)
 /* Look for a request until then. */
 static Stay stay_until(const Xen9pPass *pass, int64_t until)
 {
-    int64_t turn_end = pass->session->turn.end, end = MIN(until, turn_end);
+    int64_t end = MIN(until, pass->end);
 
     for (unsigned i = 0; i < STAY_LOOKS && get_clock() < end; i++) {
         if (any_waiting(pass)) {
@@ -148,14 +176,17 @@ static Stay stay_until(const Xen9pPass *pass, int64_t until)
         if (xen_9pfs_call_ready(pass->session)) {
             return STAY_ON;
         }
+        if (qatomic_read(&last.pass) != pass) {
+            return STAY_OVER;
+        }
         cpu_relax();
     }
-    return until <= turn_end ? STAY_OVER : STAY_ON;
+    return until <= pass->end ? STAY_OVER : STAY_ON;
 }
 
 /*
  * With nothing left to do, wait for the next request where it is known to
- * come soon, and no other device would have to wait meanwhile.
+ * come soon, and the event loop is this device's alone.
  */
 static Stay pass_stay(Xen9pPass *pass)
 {
@@ -176,7 +207,7 @@ static Stay pass_stay(Xen9pPass *pass)
     }
     until = pass->idle + session->poll.ns;
     if (now >= until || waits || xen_9p_pass_dead(pass) ||
-        !xen_9p_turn_alone(&session->turn, now)) {
+        !is_alone(pass, now)) {
         return pass->staying ? stay_end(pass, false) : STAY_OVER;
     }
     stay = stay_until(pass, until);
@@ -216,15 +247,12 @@ static void pass_do(Xen9pPass *pass, int ring)
     bool all = ring == ALL_RINGS, more;
     Stay stay = STAY_CAUGHT;
 
-    if (!xen_9pfs_turn_begin(session)) {
-        pass->scheduled = true;
-        return;
-    }
-    if (all) {
-        xen_9pfs_turn_resume(session);
-        if (pass->ops->resume) {
-            pass->ops->resume(pass->connection);
-        }
+    xen_9pfs_session_watch(session);
+    session->now = get_clock();
+    pass->end = session->now + XEN_9P_PASS_NS;
+    last_is(pass, session->now);
+    if (all && pass->ops->resume) {
+        pass->ops->resume(pass->connection);
     }
     more = all ? pass_rings(pass) : pass_ring(pass, ring);
     pass_flushes(pass);
@@ -232,7 +260,7 @@ static void pass_do(Xen9pPass *pass, int ring)
         more = pass_rings(pass);
         pass_flushes(pass);
     }
-    more = xen_9pfs_turn_end(session, more || stay == STAY_ON);
+    more |= stay == STAY_ON;
     /* One ring may have waited for what another one has just done. */
     if (more || (pass->stalled && (!all || pass->progress)) ||
         pass_rest(pass)) {
@@ -334,6 +362,8 @@ bool xen_9p_pass_admit(Xen9pPass *pass, unsigned ring, const uint8_t *msg,
 
 void xen_9p_pass_taken(Xen9pPass *pass, unsigned ring, uint32_t size)
 {
+    Xen9pfsStats *stats = &pass->session->stats;
+
     pass->versions[ring].seen = false;
     if (pass->staying) {
         /* It has come between two passes. */
@@ -341,16 +371,18 @@ void xen_9p_pass_taken(Xen9pPass *pass, unsigned ring, uint32_t size)
     }
     pass->in_flight++;
     pass->progress = true;
-    pass->session->stats.requests++;
-    pass->session->stats.bytes_received += size;
+    xen_9pfs_stat_add(&stats->requests, 1);
+    xen_9pfs_stat_add(&stats->bytes_received, size);
+    xen_9pfs_stat_add(&stats->in_flight, 1);
 }
 
 void xen_9p_pass_ended(Xen9pPass *pass, unsigned ring)
 {
     pass->in_flight--;
+    xen_9pfs_stat_add(&pass->session->stats.in_flight, -1);
     if (pass->quiesced) {
         xen_9pfs_session_drained(pass->session);
-    } else if (pass->current == (int)ring || pass->session->resuming) {
+    } else if (pass->current == (int)ring) {
         /* At the end of the pass. */
         pass->served = true;
     } else if (pass->in_flight || pass->stalled || pass->current >= 0) {
@@ -375,7 +407,7 @@ void xen_9p_pass_init(Xen9pPass *pass, Xen9pfsSession *session,
         .ops = ops,
         .connection = connection,
         .current = -1,
-        .bh = qemu_bh_new(pass_bh, pass),
+        .bh = aio_bh_new(session->ctx, pass_bh, pass),
     };
     xen_9p_flush_init(&pass->flushes);
 }

@@ -2,9 +2,8 @@
  * Xen 9P backend: passes over the rings of a connection
  *
  * When a transport does what there is to do: on an event, when requests have
- * ended, in its turn among the devices (xen-9p-turn.h). How much of it at
- * once, how soon the frontend is told, and how long it looks for more before
- * it asks for an event.
+ * ended. How much of it at once, how soon the frontend is told, and how long
+ * it looks for more before it asks for an event.
  *
  * Copyright (c) 2026 The xen-9pfs authors
  *
@@ -18,17 +17,18 @@
 #include "hw/9pfs/xen-9pfs.h"
 
 /*
- * A pass is one turn, and no more requests of a ring than this. One call of
- * the file system may make it longer, by as much as xen-9p-dispatch.h lets it
- * take.
+ * A pass takes no more requests of a ring than this, and ends with the first
+ * one after so many nanoseconds: other devices may be in its event loop, and
+ * replies are told when the pass over their ring ends.
  */
 #define XEN_9P_PASS_REQUESTS    64
+#define XEN_9P_PASS_NS          (100 * 1000)
 
 typedef struct Xen9pPass Xen9pPass;
 
 /*
- * What a transport does in the main loop, mostly for one of the rings that it
- * has given to xen_9p_pass_add().
+ * What a transport does in the session's event loop, mostly for one of the
+ * rings that it has given to xen_9p_pass_add().
  */
 typedef struct Xen9pPassOps {
     /* resume: try again what could not be done before; NULL: nothing */
@@ -83,7 +83,8 @@ struct Xen9pPass {
     void *connection;           /* the transport's, for @ops */
     unsigned num_rings;
     void *rings[XEN_9PFS_MAX_RINGS]; /* the transport's, for @ops */
-    unsigned first;             /* ring to begin with: each gets its turn */
+    unsigned first;             /* ring to begin with: each in turn */
+    int64_t end;                /* of the present pass */
     int current;                /* its replies are told later; -1: of none */
     Xen9pFlushes flushes;       /* kept back */
     struct {
@@ -128,13 +129,13 @@ unsigned xen_9p_pass_add(Xen9pPass *pass, void *ring);
 void xen_9p_pass_quiesce(Xen9pPass *pass);
 
 /**
- * xen_9p_pass_schedule: a pass over all rings, when the main loop gets to it
+ * xen_9p_pass_schedule: a pass over all rings, when the event loop gets to it
  * @pass: the connection's
  */
 void xen_9p_pass_schedule(Xen9pPass *pass);
 
 /**
- * xen_9p_pass_run: a pass over all rings, now or when it is the device's turn
+ * xen_9p_pass_run: a pass over all rings, now
  * @pass: the connection's
  */
 void xen_9p_pass_run(Xen9pPass *pass);

@@ -7,15 +7,177 @@
  */
 
 #include "qemu/osdep.h"
+#include <sys/prctl.h>
+#include "block/aio.h"
+#include "block/thread-pool.h"
 #include "qapi/error.h"
 #include "qemu/main-loop.h"
+#include "qemu/throttle.h"
 #include "fsdev/qemu-fsdev.h"
 #include "hw/9pfs/xen-9p-config.h"
 #include "hw/9pfs/xen-9p-grant.h"
 #include "hw/9pfs/xen-9p-session.h"
 
-/* How long a close may hold the main loop for requests still running. */
-#define DRAIN_MS            200
+/* ---- In workers: what may take for ever ---- */
+
+static int share_open(void *opaque)
+{
+    Xen9pfsSession *session = opaque;
+    Error *err = NULL;
+
+    if (!xen_9pfs_config_open(session->path, &err)) {
+        error_prepend(&err, "%s/", session->path_node);
+    } else if (v9fs_device_realize_common(&session->state,
+                                          &session->transport->ops,
+                                          &err) == 0) {
+        xen_9pfs_call_init(session);
+    }
+    session->failure = err;
+    return 0;
+}
+
+static int share_close(void *opaque)
+{
+    Xen9pfsSession *session = opaque;
+
+    v9fs_device_unrealize_common(&session->state);
+    return 0;
+}
+
+/* ---- In the event loop ---- */
+
+static void work_done(void *opaque, int ret G_GNUC_UNUSED)
+{
+    qemu_coroutine_enter(opaque);
+}
+
+static void coroutine_fn in_worker(ThreadPoolFunc *func,
+                                   Xen9pfsSession *session)
+{
+    thread_pool_submit_aio(func, session, work_done, qemu_coroutine_self());
+    qemu_coroutine_yield();
+}
+
+/* Tell the main thread how far it is. */
+static void session_reach(Xen9pfsSession *session, Xen9pfsPhase phase)
+{
+    qatomic_store_release(&session->phase, phase);
+    qemu_bh_schedule(session->report_bh);
+}
+
+static bool session_busy(Xen9pfsSession *session)
+{
+    return session->state.transport &&
+        !QLIST_EMPTY(&session->state.active_list);
+}
+
+/* Until something has changed. */
+static void coroutine_fn session_wait(Xen9pfsSession *session)
+{
+    session->waiting = true;
+    qemu_coroutine_yield();
+}
+
+static void session_step(void *opaque)
+{
+    Xen9pfsSession *session = opaque;
+
+    if (session->waiting) {
+        session->waiting = false;
+        qemu_coroutine_enter(session->life);
+    }
+}
+
+static Xen9pfsWant coroutine_fn session_await(Xen9pfsSession *session,
+                                              Xen9pfsWant least)
+{
+    Xen9pfsWant want;
+
+    while ((want = qatomic_load_acquire(&session->want)) < least) {
+        session_wait(session);
+    }
+    return want;
+}
+
+/* The limits' timers were made for the main loop. */
+static void throttle_follow(Xen9pfsSession *session)
+{
+    FsThrottle *fst = session->state.ctx.fst;
+
+    if (throttle_enabled(&fst->cfg)) {
+        throttle_timers_detach_aio_context(&fst->tt);
+        throttle_timers_attach_aio_context(&fst->tt, session->ctx);
+    }
+}
+
+static void session_do_connect(Xen9pfsSession *session)
+{
+    Error *err = NULL;
+
+    throttle_follow(session);
+    if (session->transport->connect(session, session->conf,
+                                    session->num_rings, &err) < 0) {
+        xen_9pfs_session_fail(session, err);
+    } else {
+        session_reach(session, XEN_9PFS_CONNECTED);
+    }
+}
+
+static void session_gone(void *opaque);
+
+/* From its first to its last moment in the event loop. */
+static void coroutine_fn session_live(void *opaque)
+{
+    Xen9pfsSession *session = opaque;
+
+    if (session->alone) {
+        /* QEMU names its threads only if it is told to. */
+        prctl(PR_SET_NAME, session->thread_name);
+    }
+    in_worker(share_open, session);
+    session_reach(session, XEN_9PFS_OPEN);
+    qemu_sem_post(&session->opened);
+
+    if (session_await(session, XEN_9PFS_WANT_CONNECT) ==
+        XEN_9PFS_WANT_CONNECT) {
+        session_do_connect(session);
+    }
+    session_await(session, XEN_9PFS_WANT_CLOSE);
+
+    if (session->connection) {
+        session->transport->quiesce(session);
+    }
+    while (session_busy(session)) {
+        session_wait(session);
+    }
+    session->transport->disconnect(session);
+    session_reach(session, XEN_9PFS_RELEASED);
+
+    if (session->state.transport) {
+        v9fs_co_reset(&session->state);
+        in_worker(share_close, session);
+    }
+    /* The main thread may free it before this returns. */
+    aio_bh_schedule_oneshot(qemu_get_aio_context(), session_gone, session);
+}
+
+void xen_9pfs_session_drained(Xen9pfsSession *session)
+{
+    /* The server frees the request's PDU after this. */
+    qemu_bh_schedule(session->step);
+}
+
+void xen_9pfs_session_fail(Xen9pfsSession *session, Error *err)
+{
+    if (session->failure) {
+        error_free(err);
+        return;
+    }
+    qatomic_store_release(&session->failure, err);
+    qemu_bh_schedule(session->report_bh);
+}
+
+/* ---- In the main thread ---- */
 
 /* What the backend's nodes say of a session, but for the share. */
 static bool session_configure(Xen9pfsSession *session, XenLegacyDevice *xendev,
@@ -42,7 +204,8 @@ static bool session_configure(Xen9pfsSession *session, XenLegacyDevice *xendev,
     return session->grant_policy >= 0;
 }
 
-static bool session_open_share(Xen9pfsSession *session,
+/* The share, as far as the nodes have it. */
+static bool session_find_share(Xen9pfsSession *session,
                                XenLegacyDevice *xendev, Error **errp)
 {
     V9fsState *s = &session->state;
@@ -52,13 +215,54 @@ static bool session_open_share(Xen9pfsSession *session,
         session->fsdev_id = xen_9pfs_config_fsdev(xendev, errp);
     }
     s->fsconf.fsdev_id = session->fsdev_id;
-    return session->fsdev_id &&
-        v9fs_device_realize_common(s, &session->transport->ops, errp) == 0;
+    session->path = xenstore_read_be_str(xendev, "path");
+    session->path_node = g_strdup(xendev->be);
+    return session->fsdev_id != NULL;
+}
+
+static void session_report(void *opaque)
+{
+    Xen9pfsSession *session = opaque;
+
+    session->report(session);
+}
+
+static void session_free(Xen9pfsSession *session)
+{
+    qemu_bh_delete(session->report_bh);
+    qemu_bh_delete(session->step);
+    if (session->fsdev_id) {
+        qemu_fsdev_remove(session->fsdev_id);
+    }
+    if (session->iothread) {
+        object_unref(OBJECT(session->iothread));
+    }
+    xen_9p_mounts_fini(&session->mounts);
+    qemu_sem_destroy(&session->opened);
+    error_free(session->failure);
+    g_free(session->state.fsconf.tag);
+    g_free(session->path);
+    g_free(session->path_node);
+    g_free(session->fsdev_id);
+    g_free(session->name);
+    g_free(session->thread_name);
+    g_free(session);
+}
+
+static void session_gone(void *opaque)
+{
+    Xen9pfsSession *session = opaque;
+
+    session->gone(session);
+    session_free(session);
 }
 
 Xen9pfsSession *xen_9pfs_session_new(XenLegacyDevice *xendev,
                                      const Xen9pfsTransport *transport,
-                                     QEMUBHFunc *end, Error **errp)
+                                     IOThread *iothread, bool alone,
+                                     void (*report)(Xen9pfsSession *session),
+                                     void (*gone)(Xen9pfsSession *session),
+                                     Error **errp)
 {
     Xen9pfsSession *session = g_new0(Xen9pfsSession, 1);
 
@@ -66,86 +270,71 @@ Xen9pfsSession *xen_9pfs_session_new(XenLegacyDevice *xendev,
     session->domid = xendev->dom;
     session->name = g_strdup_printf("xen %s of domain %d", xendev->name,
                                     xendev->dom);
-    session->bh = qemu_bh_new(end, session);
+    session->thread_name = g_strdup_printf("xen-%s", xendev->name);
+    session->report = report;
+    session->gone = gone;
+    session->iothread = iothread;
+    session->alone = alone;
+    if (iothread) {
+        object_ref(OBJECT(iothread));
+    }
+    session->ctx = iothread ? iothread_get_aio_context(iothread)
+                            : qemu_get_aio_context();
+    session->report_bh = qemu_bh_new(session_report, session);
+    session->step = aio_bh_new(session->ctx, session_step, session);
+    qemu_sem_init(&session->opened, 0);
     xen_9p_order_init(&session->order);
     if (!session_configure(session, xendev, errp) ||
-        !session_open_share(session, xendev, errp)) {
-        xen_9pfs_session_free(session);
+        !session_find_share(session, xendev, errp)) {
+        session_free(session);
         return NULL;
     }
-    xen_9pfs_call_init(session);
+    xen_9p_mounts_init(&session->mounts);
+    session->life = qemu_coroutine_create(session_live, session);
+    aio_co_schedule(session->ctx, session->life);
     return session;
 }
 
-void xen_9pfs_session_free(Xen9pfsSession *session)
+void xen_9pfs_session_await_open(Xen9pfsSession *session, int ms)
 {
-    V9fsState *s = &session->state;
-
-    /* First: v9fs_reset() polls, which must not come back here. */
-    qemu_bh_delete(session->bh);
-    xen_9pfs_turn_leave(session);
-    session->transport->disconnect(session);
-    if (s->transport) {
-        v9fs_reset(s);
-        v9fs_device_unrealize_common(s);
-    }
-    if (session->fsdev_id) {
-        qemu_fsdev_remove(session->fsdev_id);
-    }
-    xen_9p_mounts_fini(&session->mounts);
-    error_free(session->failure);
-    g_free(s->fsconf.tag);
-    g_free(session->fsdev_id);
-    g_free(session->name);
-    g_free(session);
+    qemu_sem_timedwait(&session->opened, ms);
 }
 
-bool xen_9pfs_session_busy(Xen9pfsSession *session)
+static void session_want(Xen9pfsSession *session, Xen9pfsWant want)
 {
-    return !QLIST_EMPTY(&session->state.active_list);
+    qatomic_store_release(&session->want, want);
+    qemu_bh_schedule(session->step);
 }
 
-static void drain_timeout(void *opaque)
+void xen_9pfs_session_connect(Xen9pfsSession *session,
+                              const Xen9pfsRingConf *conf, unsigned num_rings)
 {
-    *(bool *)opaque = true;
+    memcpy(session->conf, conf, num_rings * sizeof(*conf));
+    session->num_rings = num_rings;
+    session_want(session, XEN_9PFS_WANT_CONNECT);
 }
 
-bool xen_9pfs_session_drain(Xen9pfsSession *session)
+void xen_9pfs_session_close(Xen9pfsSession *session)
 {
-    AioContext *ctx = qemu_get_aio_context();
-    bool timeout = false;
-    QEMUTimer timer;
-
-    if (session->connection) {
-        session->transport->quiesce(session);
-    }
-    xen_9pfs_turn_leave(session);
-    if (!xen_9pfs_session_busy(session)) {
-        return true;
-    }
-    session->draining = true;
-    aio_timer_init(ctx, &timer, QEMU_CLOCK_REALTIME, SCALE_MS,
-                   drain_timeout, &timeout);
-    timer_mod(&timer, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + DRAIN_MS);
-    while (xen_9pfs_session_busy(session) && !timeout) {
-        aio_poll(ctx, true);
-    }
-    timer_del(&timer);
-    session->draining = false;
-    return !xen_9pfs_session_busy(session);
+    session_want(session, XEN_9PFS_WANT_CLOSE);
 }
 
-void xen_9pfs_session_drained(Xen9pfsSession *session)
+Xen9pfsPhase xen_9pfs_session_phase(const Xen9pfsSession *session)
 {
-    qemu_bh_schedule(session->bh);
+    return qatomic_load_acquire(&session->phase);
 }
 
-void xen_9pfs_session_fail(Xen9pfsSession *session, Error *err)
+bool xen_9pfs_session_released(const Xen9pfsSession *session)
 {
-    if (session->failure) {
-        error_free(err);
-        return;
-    }
-    session->failure = err;
-    qemu_bh_schedule(session->bh);
+    /* It was never told what there is of the frontend's. */
+    return session->num_rings == 0 ||
+        xen_9pfs_session_phase(session) == XEN_9PFS_RELEASED;
+}
+
+const Error *xen_9pfs_session_failure(const Xen9pfsSession *session)
+{
+    const Error *failure = qatomic_read__nocheck(&session->failure);
+
+    smp_mb_acquire();
+    return failure;
 }

@@ -2,7 +2,8 @@
  * Xen 9P backend: the life of a session
  *
  * What xen-9pfs.h declares of sessions is for the transports; this is for the
- * glue, which owns them.
+ * glue, which owns them. All of it is called in the main thread, and none of
+ * it waits but xen_9pfs_session_await_open().
  *
  * Copyright (c) 2026 The xen-9pfs authors
  *
@@ -15,39 +16,65 @@
 #include "hw/9pfs/xen-9pfs.h"
 
 /**
- * xen_9pfs_session_new: all that can be done before there is a frontend
- * @xendev: the device, whose nodes are checked and whose share is opened
+ * xen_9pfs_session_new: a session that begins to open its share
+ * @xendev: the device, whose nodes are checked
  * @transport: of its type
- * @end: runs in a bottom half, with the session, when that has failed, or
- *       when it is closed and a request has ended
- * @errp: set where a node is wrong or the share cannot be opened
+ * @iothread: whose event loop it is to have, NULL: the main loop
+ * @alone: whether no other device has the same
+ * @report: called when it has come further, or has failed
+ * @gone: called last, before it is freed
+ * @errp: set where a node is wrong
  *
- * Returns: a session that is not connected, or NULL.
+ * Returns: the session, or NULL.
  */
 Xen9pfsSession *xen_9pfs_session_new(XenLegacyDevice *xendev,
                                      const Xen9pfsTransport *transport,
-                                     QEMUBHFunc *end, Error **errp);
+                                     IOThread *iothread, bool alone,
+                                     void (*report)(Xen9pfsSession *session),
+                                     void (*gone)(Xen9pfsSession *session),
+                                     Error **errp);
 
 /**
- * xen_9pfs_session_drain: take no more requests, wait for those in flight
+ * xen_9pfs_session_await_open: wait until the share is open or cannot be
+ * @session: a session that is not in the main loop
+ * @ms: for how long at the most
+ */
+void xen_9pfs_session_await_open(Xen9pfsSession *session, int ms);
+
+/**
+ * xen_9pfs_session_connect: map and bind what the frontend offers
+ * @session: a session that is OPEN
+ * @conf: its rings
+ * @num_rings: how many they are
+ */
+void xen_9pfs_session_connect(Xen9pfsSession *session,
+                              const Xen9pfsRingConf *conf, unsigned num_rings);
+
+/**
+ * xen_9pfs_session_close: take no more requests, and go when those in flight
+ * have ended
  * @session: the session
- *
- * The wait holds the main loop, but not for long.
- *
- * Returns: false if some still run: @end runs whenever one of them ends.
  */
-bool xen_9pfs_session_drain(Xen9pfsSession *session);
+void xen_9pfs_session_close(Xen9pfsSession *session);
 
 /**
- * xen_9pfs_session_busy: whether requests are in flight
+ * xen_9pfs_session_phase: how far it has come
  * @session: the session
  */
-bool xen_9pfs_session_busy(Xen9pfsSession *session);
+Xen9pfsPhase xen_9pfs_session_phase(const Xen9pfsSession *session);
 
 /**
- * xen_9pfs_session_free: free a session and all that it has
- * @session: one that is not busy
+ * xen_9pfs_session_released: whether it uses nothing of the frontend
+ * @session: a session that is closed
  */
-void xen_9pfs_session_free(Xen9pfsSession *session);
+bool xen_9pfs_session_released(const Xen9pfsSession *session);
+
+/**
+ * xen_9pfs_session_failure: why it has to end
+ * @session: the session, which keeps it
+ *
+ * Returns: NULL if all is well.
+ */
+const Error *xen_9pfs_session_failure(const Xen9pfsSession *session);
 
 #endif

@@ -16,15 +16,16 @@ void xen_9pfs_stats_visit(const Xen9pfsStats *stats, Visitor *v,
         const char *name;
         uint64_t value;
     } all[] = {
-        { "rings", stats->rings },
-        { "msize", stats->msize },
-        { "requests", stats->requests },
-        { "bytes-received", stats->bytes_received },
-        { "bytes-sent", stats->bytes_sent },
-        { "in-flight", stats->in_flight },
-        { "fids", stats->fids },
-        { "most-fids", stats->most_fids },
-        { "grants", stats->grants },
+        { "rings", stat64_get(&stats->rings) },
+        { "msize", stat64_get(&stats->msize) },
+        { "requests", stat64_get(&stats->requests) },
+        { "bytes-received", stat64_get(&stats->bytes_received) },
+        { "bytes-sent", stat64_get(&stats->bytes_sent) },
+        { "in-flight", stat64_get(&stats->in_flight) },
+        { "fids", stat64_get(&stats->fids) },
+        { "most-fids", stat64_get(&stats->most_fids) },
+        { "grants", stat64_get(&stats->grants) },
+        { "stuck", stat64_get(&stats->stuck) },
     };
 
     if (!visit_start_struct(v, name, NULL, 0, errp)) {

@@ -10,19 +10,30 @@
 #define HW_9PFS_XEN_9P_STATS_H
 
 #include "qapi/visitor.h"
+#include "qemu/stats64.h"
 
-/* Since the frontend connected. The transport counts, all but the last four. */
+/*
+ * Since the frontend connected. One thread writes each, the session's event
+ * loop where it does not say so, and any thread may read them.
+ */
 typedef struct Xen9pfsStats {
-    uint64_t rings;
-    uint64_t requests;          /* taken */
-    uint64_t bytes_received;    /* of requests */
-    uint64_t bytes_sent;        /* of replies */
-    uint64_t grants;            /* pages of the guest that are mapped */
-    uint64_t msize;             /* 0: no client has asked for a version */
-    uint64_t in_flight;         /* requests that are not answered yet */
-    uint64_t fids;
-    uint64_t most_fids;         /* at the same time */
+    Stat64 rings;
+    Stat64 requests;            /* taken */
+    Stat64 bytes_received;      /* of requests */
+    Stat64 bytes_sent;          /* of replies */
+    Stat64 grants;              /* pages of the guest that are mapped */
+    Stat64 msize;               /* 0: no client has asked for a version */
+    Stat64 in_flight;           /* requests that are not answered yet */
+    Stat64 fids;
+    Stat64 most_fids;           /* at the same time */
+    Stat64 stuck;               /* seconds in one call; the main thread's */
 } Xen9pfsStats;
+
+/* By the one thread that writes: no locked instruction is needed. */
+static inline void xen_9pfs_stat_add(Stat64 *stat, int64_t value)
+{
+    stat64_set(stat, stat64_get(stat) + value);
+}
 
 /**
  * xen_9pfs_stats_visit: as the value of a QOM property

@@ -10,6 +10,7 @@
  */
 
 #include "qemu/osdep.h"
+#include "block/aio.h"
 #include "qapi/error.h"
 #include "qemu/error-report.h"
 #include "hw/9pfs/xen-9p-virtfs.h"
@@ -33,7 +34,7 @@ static int queue_map(VirtfsQueue *queue, const Xen9pfsRingConf *conf,
                          queue->index, queue->num_pages, queue->ref[0]);
         return -EINVAL;
     }
-    session->stats.grants += queue->num_pages;
+    xen_9pfs_stat_add(&session->stats.grants, queue->num_pages);
     xen_9p_slots_init(&queue->slots, queue->pages,
                       XEN_VIRTFSIF_RING_SLOTS(ctz32(queue->num_pages)));
     return 0;
@@ -52,7 +53,7 @@ static void queue_unmap(VirtfsQueue *queue)
         warn_report("%s: queue %u: cannot unmap the ring: %s",
                     session->name, queue->index, strerror(errno));
     }
-    session->stats.grants -= queue->num_pages;
+    xen_9pfs_stat_add(&session->stats.grants, -(int64_t)queue->num_pages);
     queue->pages = NULL;
     xen_9p_slots_fini(&queue->slots);
 }
@@ -113,8 +114,9 @@ static int queue_connect(VirtfsQueue *queue, const Xen9pfsRingConf *conf,
     int ret = queue_map(queue, conf, errp);
 
     if (ret == 0) {
-        ret = xen_9p_channel_bind(&queue->channel, session->domid, conf->port,
-                                  virtfs_event, queue, node, errp);
+        ret = xen_9p_channel_bind(&queue->channel, session->ctx, session->domid,
+                                  conf->port, virtfs_event, queue, node,
+                                  errp);
     }
     if (ret == 0) {
         trace_xen_9pfs_ring(session->name, queue->index,
@@ -131,7 +133,8 @@ int virtfs_connect(Xen9pfsSession *session, const Xen9pfsRingConf *conf,
     int ret;
 
     xen_9p_pass_init(&virtfs->pass, session, &virtfs_pass_ops, virtfs);
-    virtfs->retry = timer_new_ms(QEMU_CLOCK_REALTIME, virtfs_run, virtfs);
+    virtfs->retry = aio_timer_new(session->ctx, QEMU_CLOCK_REALTIME, SCALE_MS,
+                                  virtfs_run, virtfs);
     QTAILQ_INIT(&virtfs->late);
     QTAILQ_INIT(&virtfs->unused);
     for (unsigned i = 0; i < num_queues; i++) {
@@ -142,9 +145,9 @@ int virtfs_connect(Xen9pfsSession *session, const Xen9pfsRingConf *conf,
         xen_9p_channel_init(&queue->channel);
     }
     session->connection = virtfs;
-    session->stats.rings = num_queues;
+    stat64_set(&session->stats.rings, num_queues);
 
-    ret = xen_9p_grants_init(&virtfs->grants, session->domid,
+    ret = xen_9p_grants_init(&virtfs->grants, session->ctx, session->domid,
                              session->grant_policy,
                              &session->stats.grants);
     if (ret < 0) {

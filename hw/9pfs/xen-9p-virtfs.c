@@ -451,7 +451,7 @@ static void virtfs_push_and_notify(V9fsPDU *pdu)
         virtfs_request_unload(req);
         virtfs_request_free(req);
     } else {
-        virtfs->pass.session->stats.bytes_sent += pdu->size;
+        xen_9pfs_stat_add(&virtfs->pass.session->stats.bytes_sent, pdu->size);
         if (!reply_complete(req, pdu)) {
             request_respond(req, XEN_VIRTFSIF_RSP_ERROR);
         } else if ((req->flushes && !QTAILQ_EMPTY(&virtfs->late)) ||
@@ -509,7 +509,6 @@ const Xen9pfsTransport xen_9pfs_virtfs_transport = {
     },
     .has_grant_policy = true,
     .connect = virtfs_connect,
-    .run = virtfs_run,
     .quiesce = virtfs_quiesce,
     .disconnect = virtfs_disconnect,
 };

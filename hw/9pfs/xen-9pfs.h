@@ -1,9 +1,10 @@
 /*
- * Xen 9P backend: what the glue and its transports know of each other
+ * Xen 9P backend: what a session is, and what its transports offer to it
  *
- * The glue (xen-9p-backend.c) owns xenstore, states, configuration and a
- * session (xen-9p-session.c). A transport (xen-9p-flex.c, xen-9p-virtfs.c)
- * owns rings, grants, event channels and requests, and never sees xenstore.
+ * The glue (xen-9p-backend.c) owns xenstore, states and configuration, and
+ * runs in QEMU's main thread. A session (xen-9p-session.c) has a transport
+ * (xen-9p-flex.c, xen-9p-virtfs.c), which owns rings, grants, event channels
+ * and requests, never sees xenstore, and runs in the session's event loop.
  *
  * Copyright (c) 2026 The xen-9pfs authors
  *
@@ -13,6 +14,7 @@
 #ifndef HW_9PFS_XEN_9PFS_H
 #define HW_9PFS_XEN_9PFS_H
 
+#include "block/aio.h"
 #include "qemu/coroutine.h"
 #include "qemu/queue.h"
 #include "hw/9pfs/9p.h"
@@ -23,8 +25,8 @@
 #include "hw/9pfs/xen-9p-order.h"
 #include "hw/9pfs/xen-9p-poll.h"
 #include "hw/9pfs/xen-9p-stats.h"
-#include "hw/9pfs/xen-9p-turn.h"
 #include "hw/xen/xen-legacy-backend.h"
+#include "system/iothread.h"
 
 typedef struct Xen9pfsDevice Xen9pfsDevice;
 typedef struct Xen9pfsSession Xen9pfsSession;
@@ -51,26 +53,69 @@ typedef struct Xen9pAdmission {
     int err;                    /* an errno: it is refused */
 } Xen9pAdmission;
 
+/* What the main thread wants of a session: it moves forward only. */
+typedef enum Xen9pfsWant {
+    XEN_9PFS_WANT_OPEN,
+    XEN_9PFS_WANT_CONNECT,
+    XEN_9PFS_WANT_CLOSE,
+} Xen9pfsWant;
+
+/* How far its event loop has followed. */
+typedef enum Xen9pfsPhase {
+    XEN_9PFS_OPENING,
+    XEN_9PFS_OPEN,              /* it may be offered to the frontend */
+    XEN_9PFS_CONNECTED,
+    XEN_9PFS_RELEASED,          /* it uses nothing of the frontend any more */
+} Xen9pfsPhase;
+
 /*
  * A 9P session: one server state with its fids, one fsdev and, once the
  * frontend has connected, one transport. Made when the backend offers itself
  * to the frontend, never used for a second connection.
  *
- * The device owns it. Where requests are still running when it is closed, it
- * stays until they are done, even if the device does not.
+ * The main thread makes it, tells it what it wants and frees it at its end.
+ * All else happens in the event loop @ctx, which the main thread never waits
+ * for: what is there of the share can take for ever.
  */
 struct Xen9pfsSession {
-    V9fsState state;
+    /* The main thread's */
     Xen9pfsDevice *dev;         /* NULL: removed while this was busy */
+    void (*report)(Xen9pfsSession *session);
+    void (*gone)(Xen9pfsSession *session);
+    QEMUBH *report_bh;
+
+    /* Set before the event loop runs */
+    V9fsState state;
     const Xen9pfsTransport *transport;
-    void *connection;           /* the transport's own, NULL: not connected */
+    IOThread *iothread;         /* a reference, or NULL: the main loop */
+    AioContext *ctx;
+    bool alone;                 /* no other device is in it */
+    char *thread_name;          /* as top shows it */
     char *name;                 /* for messages, outlives the device */
+    char *path;                 /* of the share, ... */
+    char *path_node;            /* ... as this node has it */
     domid_t domid;              /* the frontend's domain */
     int grant_policy;           /* a Xen9pGrantPolicy */
-    Xen9pPoll poll;             /* for its next request */
     char *fsdev_id;             /* this session's own entry, or NULL */
+    QEMUBH *step;               /* looks at what is wanted */
+
+    /* Of both, atomic */
+    Xen9pfsWant want;           /* the main thread sets it */
+    Xen9pfsPhase phase;         /* the event loop sets it */
     Error *failure;             /* why it has to end, NULL while all is well */
-    bool draining;              /* the glue waits for its requests */
+    QemuSemaphore opened;       /* posted when it is no longer OPENING */
+    bool watched;               /* the main thread looks at these two: ... */
+    unsigned passes;            /* ... that have begun, ... */
+    unsigned calls_here;        /* ... odd while a call is in place */
+    Xen9pfsStats stats;
+
+    /* The event loop's, all that follows */
+    Xen9pfsRingConf conf[XEN_9PFS_MAX_RINGS]; /* set before CONNECT */
+    unsigned num_rings;
+    Coroutine *life;            /* follows what is wanted */
+    bool waiting;               /* that does, for step */
+    void *connection;           /* the transport's own, NULL: not connected */
+    Xen9pPoll poll;             /* for its next request */
     Xen9pOrder order;           /* of its requests */
     Xen9pLimit limit;
     Xen9pAdmission admitted[MAX_REQ]; /* by PDU */
@@ -78,18 +123,12 @@ struct Xen9pfsSession {
     Xen9pDispatch dispatch;     /* of its calls of the file system */
     Xen9pMounts mounts;         /* below its root */
     unsigned calls_done;        /* that workers have made; atomic */
-    unsigned calls_ended;       /* those of them that the main loop knows of */
+    unsigned calls_ended;       /* those of them that the loop knows of */
     V9fsPDU *pinned;            /* its calls run in place, or NULL */
-    Xen9pTurn turn;             /* among the devices of this QEMU */
     int64_t now;                /* when the clock was last looked at */
-    QEMUTimer *next_turn;       /* when that is */
-    CoQueue paused;             /* requests whose next call waits for a turn */
-    bool resuming;              /* in xen_9pfs_turn_resume() */
-    Xen9pfsStats stats;
-    QEMUBH *bh;                 /* ends it, or frees it once closed */
 };
 
-/* What a transport offers to the glue. All run in the main loop. */
+/* What a transport offers to a session. All run in its event loop. */
 struct Xen9pfsTransport {
     V9fsTransport ops;          /* for the generic 9p server */
     bool has_grant_policy;      /* session->grant_policy means something */
@@ -102,9 +141,6 @@ struct Xen9pfsTransport {
      */
     int (*connect)(Xen9pfsSession *session, const Xen9pfsRingConf *conf,
                    unsigned num_rings, Error **errp);
-
-    /* run: a pass over all rings; @connection is the session's */
-    QEMUBHFunc *run;
 
     /*
      * quiesce: take no more requests and events, drop replies from now on
@@ -129,22 +165,36 @@ extern const Xen9pfsTransport xen_9pfs_virtfs_transport;
  * @session: the session
  * @err: why; taken over. Only a session's first failure is reported.
  *
- * Safe anywhere, also inside a request: the end comes from a bottom half.
- * The transport must treat the session as dead from here on.
+ * In the session's event loop, also inside a request: the end comes from a
+ * bottom half. The transport must treat the session as dead from here on.
  */
 void xen_9pfs_session_fail(Xen9pfsSession *session, Error *err);
+
+/* A pass begins: have the main thread see that the event loop goes on. */
+static inline void xen_9pfs_session_watch(Xen9pfsSession *session)
+{
+    qatomic_set(&session->passes, session->passes + 1);
+    /* Who stops to watch looks at that after the other one. */
+    smp_mb();
+    if (!qatomic_read(&session->watched)) {
+        qatomic_set(&session->watched, true);
+        qemu_bh_schedule(session->report_bh);
+    }
+}
 
 /**
  * xen_9pfs_session_drained: a request ended on a session that is quiesced
  * @session: the session
  *
- * The glue frees the session when that was the last one.
+ * The session goes on with its end when that was the last one.
  */
 void xen_9pfs_session_drained(Xen9pfsSession *session);
 
 /**
  * xen_9pfs_call_init: decide how a session's calls of the file system run
  * @session: a session whose share is open, with dispatch.mode as configured
+ *
+ * Calls of the file system itself: it may take for ever.
  */
 void xen_9pfs_call_init(Xen9pfsSession *session);
 
@@ -166,58 +216,13 @@ bool xen_9pfs_call_pin(Xen9pfsSession *session, V9fsPDU *pdu, uint8_t type,
                        uint32_t fid, uint32_t count);
 
 /**
- * xen_9pfs_call_ready: whether the main loop is to go on with a request
+ * xen_9pfs_call_ready: whether the event loop is to go on with a request
  * @session: the session
  *
- * Returns: true if a worker has made a call that the main loop does not know
- * of yet.
+ * Returns: true if a worker has made a call that the event loop does not
+ * know of yet.
  */
 bool xen_9pfs_call_ready(const Xen9pfsSession *session);
-
-/**
- * xen_9pfs_turn_begin: whether a transport may do a pass now
- * @session: the session
- *
- * Returns: false if it is not its turn: its operation run() is called when it
- * is. Otherwise the pass ends with xen_9pfs_turn_end().
- */
-bool xen_9pfs_turn_begin(Xen9pfsSession *session);
-
-/**
- * xen_9pfs_turn_over: whether a pass is to end, after one thing at least
- * @session: the session, in a pass
- *
- * By the time at which the last call of the file system began or ended, which
- * saves looking at the clock again.
- */
-bool xen_9pfs_turn_over(Xen9pfsSession *session);
-
-/**
- * xen_9pfs_turn_resume: let requests go on that earlier turns were too short
- * for, before new ones are taken
- * @session: the session, in a pass
- *
- * They may end, and all else that a request may do. session->resuming is set
- * meanwhile: the pass will tell the frontend of their replies.
- */
-void xen_9pfs_turn_resume(Xen9pfsSession *session);
-
-/**
- * xen_9pfs_turn_end: a pass is over
- * @session: the session
- * @more: whether there is more to do
- *
- * Returns: whether there is more to do, of which paused requests are a part.
- */
-bool xen_9pfs_turn_end(Xen9pfsSession *session, bool more);
-
-/**
- * xen_9pfs_turn_leave: no pass will follow, nothing pauses from now on
- * @session: the session
- *
- * Those that are paused go on now.
- */
-void xen_9pfs_turn_leave(Xen9pfsSession *session);
 
 /*
  * What every transport has for V9fsTransport's operations of these names,

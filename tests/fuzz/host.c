@@ -7,6 +7,7 @@
 #include "qemu/main-loop.h"
 #include "qemu/timer.h"
 #include "system/system.h"
+#include "hw/9pfs/xen-9p-thread.h"
 #include "host.h"
 #include "wrap.h"
 
@@ -142,6 +143,7 @@ void host_init(const char *domid)
     sigset_t alarm;
 
     jobs = g_array_new(false, false, sizeof(Job));
+    xen_9p_thread_none = true;
     qemu_init(ARRAY_SIZE(argv) - 1, (char **)argv);
     jobs_bh = qemu_bh_new(jobs_ready, NULL);
     /* QEMU blocks it; libFuzzer watches for time-outs with it. */

@@ -11,6 +11,9 @@
 /* What one device may write to the log in a minute. */
 #define LOG_LINES_A_MINUTE 10
 
+/* For so long nothing has come of what was before. */
+#define QUIET_US 10000
+
 void attack_fail(Attack *a, const char *format, ...)
 {
     g_autofree char *text = NULL;
@@ -434,6 +437,21 @@ static void add_devices(Attack *a, const char *const *more)
     a->bad->timeout_ms = ATTACK_STATE_MS;
 }
 
+/*
+ * Until the backend has read what it has written itself: the framework takes
+ * a read of a device's nodes that fails for the device's removal.
+ */
+static void await_quiet(Attack *a)
+{
+    LoopStats now = { 0 }, before;
+
+    do {
+        before = now;
+        g_usleep(QUIET_US);
+        loop_stats(a->f->loop, a->f->backend_pid, &now);
+    } while (now.calls[LOOP_CALL_XS] != before.calls[LOOP_CALL_XS]);
+}
+
 Attack *attack_up_with(const char *const *more)
 {
     Attack *a = g_new0(Attack, 1);
@@ -449,6 +467,7 @@ Attack *attack_up_with(const char *const *more)
     if (fe_wait_state(a->bad, FE_STATE(InitWait), ATTACK_STATE_MS) < 0) {
         g_error("device 0 does not offer itself");
     }
+    await_quiet(a);
     return a;
 }
 

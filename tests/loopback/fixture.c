@@ -257,10 +257,11 @@ static GPid start_qemu(Fixture *f)
     g_autofree char *domid = g_strdup_printf("%u", f->domid);
     g_autofree char *qmp = g_strdup_printf(
         "unix:%s/qmp-%u,server=on,wait=off", f->dir, f->domid);
+    /* Its threads' names tell who makes a call of the file system. */
     const char *argv[] = {
         qemu, "-M", "xenpv", "-xen-attach", "-xen-domid", domid,
         "-nodefaults", "-nographic", "-display", "none", "-monitor", "none",
-        "-serial", "none", "-qmp", qmp, NULL
+        "-serial", "none", "-qmp", qmp, "-name", "debug-threads=on", NULL
     };
 
     if (!qemu) {

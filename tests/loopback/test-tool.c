@@ -250,6 +250,9 @@ static void test_detach(void)
 }
 
 /* A share that QEMU refuses leaves nothing, and QEMU as it was. */
+/* Of both ends, written when a device is made. */
+#define DEVICE_NODES 11
+
 static void test_refused(void)
 {
     Fixture *f = begin();
@@ -269,9 +272,9 @@ static void test_refused(void)
     assert_no_nodes(f);
 
     /* The device is made, but its backend cannot offer it. */
-    rule = loop_fault_rule(LOOP_FAULT_XS_WRITE, EIO);
+    rule = loop_fault_rule(LOOP_FAULT_XS_TX_WRITE, EIO);
     rule.pid = f->backend_pid;
-    rule.nth = 2;
+    rule.nth = DEVICE_NODES + 1;
     rule.times = 1;
     loop_fault_set(f->loop, &rule);
     run(f, 1, "the backend does not take it", qmp, "attach", "7", share);

@@ -118,7 +118,7 @@ void flight_overtaken(Session *s)
     unsigned overtaken = 0, round;
 
     if (g_strcmp0(g_getenv("LOOP_DISPATCH"), "inline") == 0) {
-        g_test_skip("nothing overtakes what the main loop does itself");
+        g_test_skip("nothing overtakes what the device's thread does itself");
         return;
     }
     for (round = 0; round < 20; round++) {

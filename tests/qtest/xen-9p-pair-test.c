@@ -50,7 +50,7 @@ void pair_session(Session *s)
     session_attach(s);
 }
 
-/* Where a call is held, it is not to hold the main loop. */
+/* Where a call is held, it is not to hold the device's thread. */
 #define WORKER { "dispatch", "worker", NULL }
 
 static const Setup two = { 2, 5 };

@@ -3,8 +3,10 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "commands.h"
@@ -17,6 +19,7 @@ typedef struct Share {
     GString *properties;        /* of the -device, as the members of JSON */
     const char *protocol;
     const char *tag;
+    char *path;
     char *id;
 } Share;
 
@@ -30,7 +33,6 @@ static bool usage(GError **err, const char *key, const char *why)
 static bool add_key(Share *share, const char *key, const char *value,
                     GError **err)
 {
-    g_autofree char *path = NULL;
     unsigned number;
 
     if (g_str_equal(key, "type")) {
@@ -50,8 +52,8 @@ static bool add_key(Share *share, const char *key, const char *value,
         }
         json_add_number(share->properties, key, number);
     } else if (g_str_equal(key, "path")) {
-        path = g_canonicalize_filename(value, NULL);
-        json_add(share->properties, key, path);
+        share->path = g_canonicalize_filename(value, NULL);
+        json_add(share->properties, key, share->path);
     } else if (g_str_equal(key, "tag")) {
         share->tag = value;
         json_add(share->properties, "mount_tag", value);
@@ -115,6 +117,24 @@ static void remove_device(QemuServer *qemu, Share *share)
     g_autoptr(Json) answer = qmp_run(qemu->qmp, "device_del", arguments, NULL);
 }
 
+/* QEMU would find out as well, but only when the guest can see the device. */
+static bool check_path(const Share *share, GError **err)
+{
+    struct stat st;
+    int error = 0;
+
+    if (share->path) {
+        error = stat(share->path, &st) < 0 ? errno :
+            S_ISDIR(st.st_mode) ? 0 : ENOTDIR;
+    }
+    if (error) {
+        g_set_error(err, TOOL_ERROR, TOOL_REFUSED, "path: '%s': %s, use a "
+                    "directory that QEMU can read", share->path,
+                    g_strerror(error));
+    }
+    return error == 0;
+}
+
 /* The device that QEMU has made, once its backend offers it to the guest. */
 static Device *await_device(Host *host, QemuServer *qemu, Share *share,
                             GError **err)
@@ -176,10 +196,12 @@ bool command_attach(Host *host, char **words, int num G_GNUC_UNUSED,
     Share share = { 0 };
     unsigned domid;
     bool done = parse(&share, keys, err) &&
-        domain_find(host, words[0], &domid, err) && host_lock(host, err) &&
+        domain_find(host, words[0], &domid, err) &&
+        check_path(&share, err) && host_lock(host, err) &&
         attach(host, domid, &share, err);
 
     g_string_free(share.properties, TRUE);
+    g_free(share.path);
     g_free(share.id);
     return done;
 }

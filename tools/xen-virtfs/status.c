@@ -23,6 +23,7 @@ static const struct {
     { "grants", "grants mapped" },
     { "fids", "fids" },
     { "most-fids", "most fids" },
+    { "stuck", "seconds in one call" },
 };
 
 /* The backend's own object: it is there for libxl's devices as well. */

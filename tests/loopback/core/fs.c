@@ -3,6 +3,8 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include <string.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,12 +22,13 @@ static void sleep_us(uint32_t us)
 void loop_fs_watch(Loop *loop, pid_t pid)
 {
     LoopShm *shm = loop->shm;
-    int i;
+    int i, thread;
 
     atomic_store(&shm->fs_pid, 0);
     for (i = 0; i < LOOP_FS_CALLS; i++) {
-        atomic_store(&shm->fs[i].first, 0);
-        atomic_store(&shm->fs[i].others, 0);
+        for (thread = 0; thread < LOOP_FS_THREADS; thread++) {
+            atomic_store(&shm->fs[i].count[thread], 0);
+        }
     }
     atomic_store(&shm->fs_pid, pid);
 }
@@ -42,28 +45,51 @@ void loop_fs_hold(Loop *loop, LoopFsCall call, bool hold)
     atomic_store(&loop->shm->fs[call].hold, hold);
 }
 
+void loop_fs_only(Loop *loop, dev_t dev)
+{
+    atomic_store(&loop->shm->fs_only, dev);
+}
+
+bool loop_fs_asks(Loop *loop)
+{
+    return atomic_load(&loop->shm->fs_only);
+}
+
 uint32_t loop_fs_waiting(Loop *loop, LoopFsCall call)
 {
     return atomic_load(&loop->shm->fs[call].waiting);
 }
 
-uint32_t loop_fs_count(Loop *loop, LoopFsCall call, bool first_thread)
+uint32_t loop_fs_count(Loop *loop, LoopFsCall call, LoopFsThread thread)
 {
-    LoopFsRec *rec = &loop->shm->fs[call];
-
-    return atomic_load(first_thread ? &rec->first : &rec->others);
+    return atomic_load(&loop->shm->fs[call].count[thread]);
 }
 
-void loop_fs_call(Loop *loop, LoopFsCall call)
+static LoopFsThread this_thread(void)
+{
+    char name[16] = "";
+
+    if (gettid() == getpid()) {
+        return LOOP_FS_MAIN;
+    }
+    prctl(PR_GET_NAME, name);
+    return !strncmp(name, "xen-", 4) ? LOOP_FS_DEVICE : LOOP_FS_WORKER;
+}
+
+void loop_fs_call(Loop *loop, LoopFsCall call, dev_t dev)
 {
     LoopFsRec *rec = &loop->shm->fs[call];
     pid_t pid = atomic_load(&loop->shm->fs_pid);
+    uint64_t only = atomic_load(&loop->shm->fs_only);
     uint32_t number, delay;
 
     if (pid == 0 || pid != getpid()) {
         return;
     }
-    number = atomic_fetch_add(gettid() == pid ? &rec->first : &rec->others, 1);
+    number = atomic_fetch_add(&rec->count[this_thread()], 1);
+    if (only && only != dev) {
+        return;
+    }
     delay = atomic_load(&rec->rare_us);
     if (delay == 0 || number % 10 != 9) {
         delay = atomic_load(&rec->delay_us);

@@ -95,8 +95,7 @@ typedef struct LoopFsRec {
     _Atomic uint32_t rare_us;
     _Atomic uint32_t hold;
     _Atomic uint32_t waiting;
-    _Atomic uint32_t first;     /* calls of the first thread */
-    _Atomic uint32_t others;
+    _Atomic uint32_t count[LOOP_FS_THREADS];
 } LoopFsRec;
 
 typedef struct LoopShm {
@@ -106,6 +105,7 @@ typedef struct LoopShm {
     _Atomic uint32_t faults_armed;
     LoopFaultRec faults[LOOP_MAX_FAULTS];
     _Atomic pid_t fs_pid;
+    _Atomic uint64_t fs_only;
     LoopFsRec fs[LOOP_FS_CALLS];
     LoopProc procs[LOOP_MAX_PROCS];
     _Atomic uint64_t past_calls[LOOP_CALL_MAX];

@@ -10,26 +10,43 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "../core/fs.h"
 #include "shim.h"
 
+/* Where a call is: the file system of a descriptor, ... */
+static dev_t dev_of(int fd)
+{
+    struct stat64 st;
+
+    return loop_fs_asks(shim_loop()) && fstat64(fd, &st) == 0 ? st.st_dev : 0;
+}
+
 /* The C library's function of that name, once the call may go on. */
-#define REAL(name, kind)                                \
+#define REAL(name, kind, dev)                           \
     ({                                                  \
         static typeof(&name) real;                      \
         if (!real) {                                    \
             real = (typeof(&name))dlsym(RTLD_NEXT, #name); \
         }                                               \
-        loop_fs_call(shim_loop(), kind);                \
+        loop_fs_call(shim_loop(), kind, dev);           \
         real;                                           \
     })
 
+/* ... or of a path. */
+static dev_t dev_at(const char *path)
+{
+    struct stat st;
+
+    return loop_fs_asks(shim_loop()) && stat(path, &st) == 0 ? st.st_dev : 0;
+}
+
 int fstatat64(int dirfd, const char *path, struct stat64 *st, int flags)
 {
-    return REAL(fstatat64, LOOP_FS_STAT)(dirfd, path, st, flags);
+    return REAL(fstatat64, LOOP_FS_STAT, dev_of(dirfd))(dirfd, path, st, flags);
 }
 
 int openat64(int dirfd, const char *path, int flags, ...)
@@ -43,30 +60,81 @@ int openat64(int dirfd, const char *path, int flags, ...)
         mode = va_arg(args, mode_t);
         va_end(args);
     }
-    return REAL(openat64, LOOP_FS_OPEN)(dirfd, path, flags, mode);
+    return REAL(openat64, LOOP_FS_OPEN, dev_of(dirfd))(dirfd, path, flags,
+                                                       mode);
 }
 
 ssize_t preadv64(int fd, const struct iovec *iov, int count, off64_t offset)
 {
-    return REAL(preadv64, LOOP_FS_READ)(fd, iov, count, offset);
+    return REAL(preadv64, LOOP_FS_READ, dev_of(fd))(fd, iov, count, offset);
 }
 
 ssize_t pwritev64(int fd, const struct iovec *iov, int count, off64_t offset)
 {
-    return REAL(pwritev64, LOOP_FS_WRITE)(fd, iov, count, offset);
+    return REAL(pwritev64, LOOP_FS_WRITE, dev_of(fd))(fd, iov, count, offset);
 }
 
 int fsync(int fd)
 {
-    return REAL(fsync, LOOP_FS_SYNC)(fd);
+    return REAL(fsync, LOOP_FS_SYNC, dev_of(fd))(fd);
 }
 
 int fdatasync(int fd)
 {
-    return REAL(fdatasync, LOOP_FS_SYNC)(fd);
+    return REAL(fdatasync, LOOP_FS_SYNC, dev_of(fd))(fd);
+}
+
+/*
+ * Of what may be a share's; not while the loopback itself is being opened.
+ * The first thread has many others to close.
+ */
+static bool is_file(int fd)
+{
+    struct stat64 st;
+
+    return shim_attached() && gettid() != getpid() && fstat64(fd, &st) == 0 &&
+        (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode));
+}
+
+int close(int fd)
+{
+    static typeof(&close) real;
+
+    if (!real) {
+        real = (typeof(&close))dlsym(RTLD_NEXT, "close");
+    }
+    if (is_file(fd)) {
+        loop_fs_call(shim_loop(), LOOP_FS_CLOSE, dev_of(fd));
+    }
+    return real(fd);
+}
+
+int closedir(DIR *dir)
+{
+    return REAL(closedir, LOOP_FS_CLOSE, dev_of(dirfd(dir)))(dir);
+}
+
+int fstatfs64(int fd, struct statfs64 *st)
+{
+    return REAL(fstatfs64, LOOP_FS_STATFS, dev_of(fd))(fd, st);
+}
+
+int statfs64(const char *path, struct statfs64 *st)
+{
+    return REAL(statfs64, LOOP_FS_ROOT, dev_at(path))(path, st);
+}
+
+int stat64(const char *path, struct stat64 *st)
+{
+    return REAL(stat64, LOOP_FS_ROOT, dev_at(path))(path, st);
+}
+
+int unlinkat(int dirfd, const char *path, int flags)
+{
+    return REAL(unlinkat, LOOP_FS_UNLINK, dev_of(dirfd))(dirfd, path, flags);
 }
 
 struct dirent64 *readdir64(DIR *dir)
 {
-    return REAL(readdir64, LOOP_FS_READDIR)(dir);
+    return REAL(readdir64, LOOP_FS_READDIR, dev_of(dirfd(dir)))(dir);
 }

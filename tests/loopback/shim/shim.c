@@ -39,6 +39,11 @@ Loop *shim_loop(void)
     return the_loop;
 }
 
+bool shim_attached(void)
+{
+    return the_loop;
+}
+
 domid_t shim_domid(void)
 {
     shim_loop();

@@ -23,11 +23,13 @@
 /*
  * shim_loop: the loopback, opened at the first call. A process that has
  *     none to open ends with a message: it must not touch a real Xen.
+ * shim_attached: whether that has happened.
  * shim_domid: the domain of this process.
  * shim_fault: the errno of an injected failure, already in errno; or 0.
  * shim_result: turn the core's negative errno into -1 and errno.
  */
 Loop *shim_loop(void);
+bool shim_attached(void);
 domid_t shim_domid(void);
 int shim_fault(LoopFaultPoint point);
 int shim_result(int ret);

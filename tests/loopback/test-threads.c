@@ -1,15 +1,16 @@
 /*
- * Devices of one backend take turns
+ * The threads of one backend's devices
  *
  * What a call of the file system takes is set here, and what is compared is
- * who was served how often, or first: nothing depends on how fast the machine
- * is.
+ * who was served how often: nothing depends on how fast the machine is.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <poll.h>
+#include <string.h>
 
 #include "fixture.h"
+#include "qmp.h"
 
 #define PEERS 15
 #define FLOOD_DEPTH 24
@@ -17,11 +18,10 @@
 #define TRIES 20
 #define WAIT_MS 20000
 
-#define SETATTRS 20
 #define BESIDE_REQUESTS 1000
 #define BESIDE_S 60
 
-/* All calls in the main loop, whatever they take. */
+/* All calls in place, whatever they take. */
 static Fe *add_device(Fixture *f, int devid)
 {
     static const char *const more[] = { "dispatch", "inline", NULL };
@@ -116,10 +116,9 @@ static void finish(Fe *fe, P9Req **reqs, unsigned n)
 }
 
 /*
- * A read takes longer than a turn. If the device had its next one at once, each
- * of the others would get one request for each read, at the most; since it
- * waits for what it took, they get many. Once is enough: where this process
- * does not run, the others have nothing to ask, and the reads go on.
+ * In one thread, each of the others would get one request for each read, at the
+ * most; in threads of their own they get many. Once is enough: where this
+ * process does not run, the others have nothing to ask, and the reads go on.
  */
 static bool others_get_many(Fe **fes, P9Req **flood, P9Req **peers)
 {
@@ -157,91 +156,114 @@ static void test_flooded(void)
     down(f, fes, PEERS + 1);
 }
 
-/* ---- A request of many calls ---- */
+/* ---- Whose thread it is ---- */
 
-/* Each thing that it sets is a call of its own. */
-static P9Req *begin_setattr(Fe *fe, uint32_t fid)
+static bool threads_have(Qmp *qmp, const char *name)
 {
-    P9Req *req = p9_req_new(&fe->client, P9_TSETATTR, -1, -1);
+    g_autofree char *answer =
+        qmp_run(qmp, "{\"execute\": \"query-iothreads\"}");
+    g_autofree char *id = g_strdup_printf("\"%s\"", name);
 
-    p9_pack(&req->tx, "ddddd", fid, P9_SETATTR_MODE | P9_SETATTR_SIZE |
-            P9_SETATTR_ATIME | P9_SETATTR_MTIME, 0600, 0, 0);
-    p9_pack(&req->tx, "qqqqq", (uint64_t)2, (uint64_t)0, (uint64_t)0,
-            (uint64_t)0, (uint64_t)0);
-    g_assert_true(p9_req_send(req));
-    return req;
+    g_assert_nonnull(answer);
+    return strstr(answer, id);
 }
 
-/* Whether another device's request, which came while it ran, ended first. */
-static bool quick_is_first(Fixture *f, Fe **fes)
+static char *own_name(Fixture *f, int devid)
 {
-    P9Req *slow, *quick;
-    bool first;
-
-    loop_fs_hold(f->loop, LOOP_FS_OPEN, true);
-    slow = begin_setattr(fes[0], 1);
-    fixture_await_call(f, LOOP_FS_OPEN);
-    quick = begin_getattr(fes[1]);
-    loop_fs_hold(f->loop, LOOP_FS_OPEN, false);
-    g_assert_cmpint(p9_req_wait(quick, WAIT_MS), ==, P9_DONE);
-    fe_pump(fes[0], 0);
-    first = !slow->done;
-    g_assert_true(p9_req_expect(slow, 0));
-    p9_req_free(slow);
-    p9_req_free(quick);
-    return first;
+    return g_strdup_printf("xen-%s-%d", f->type, devid);
 }
 
-/*
- * Another device need not wait for the end of it. Once is enough: it may have
- * come to its end before this process looks.
- */
-static void test_paused(void)
+/* Each device has one, and takes it along. */
+static void test_own(void)
 {
+    g_autofree char *first = NULL, *second = NULL;
     Fe *fes[2];
     Fixture *f = up(fes, 2);
-    unsigned tries = 0;
-    P9Attr attr;
+    Qmp *qmp = qmp_new(f);
 
-    twalk({.fe = &fes[0]->client, .newfid = 1, .path = "file"});
-    loop_fs_delay(f->loop, LOOP_FS_OPEN, 2000, 0);
-    while (!quick_is_first(f, fes)) {
-        g_assert_cmpuint(++tries, <, TRIES);
+    first = own_name(f, 0);
+    second = own_name(f, 1);
+    g_assert_true(threads_have(qmp, first));
+    g_assert_true(threads_have(qmp, second));
+    tgetattr({.fe = &fes[1]->client, .fid = 0});
+    /* In place, by the device's thread, and by nobody else. */
+    g_assert_cmpuint(loop_fs_count(f->loop, LOOP_FS_STAT, LOOP_FS_MAIN), ==,
+                     0);
+    g_assert_cmpuint(loop_fs_count(f->loop, LOOP_FS_STAT, LOOP_FS_DEVICE), >,
+                     0);
+    fixture_drop(f, fes[1]);
+    for (unsigned i = 0; threads_have(qmp, second); i++) {
+        g_assert_cmpuint(i, <, WAIT_MS);
+        g_usleep(1000);
     }
-    loop_fs_delay(f->loop, LOOP_FS_OPEN, 0, 0);
-    tgetattr({.fe = &fes[0]->client, .fid = 1, .rattr = &attr});
-    g_assert_cmpuint(attr.size, ==, 2);
-    g_assert_cmpuint(attr.mode & 07777, ==, 0600);
-    down(f, fes, 2);
+    g_assert_true(threads_have(qmp, first));
+    qmp_free(qmp);
+    down(f, fes, 1);
 }
 
-/* The guest goes while requests wait for their next turn. */
-static void test_closed(void)
+static Fe *add_to(Fixture *f, int devid, const char *thread)
 {
-    Fe *fes[1];
-    Fixture *f = up(fes, 1);
-    P9Req *reqs[SETATTRS];
-    unsigned i, round;
+    const char *more[] = { "iothread", thread, NULL };
+    g_autofree char *tag = g_strdup_printf("share-%d", devid);
 
-    for (round = 0; round < 3; round++) {
-        twalk({.fe = &fes[0]->client, .newfid = 1, .path = "file"});
-        loop_fs_delay(f->loop, LOOP_FS_OPEN, 300, 0);
-        loop_fs_hold(f->loop, LOOP_FS_OPEN, true);
-        for (i = 0; i < SETATTRS; i++) {
-            reqs[i] = begin_setattr(fes[0], 1);
-        }
-        fixture_await_call(f, LOOP_FS_OPEN);
-        fe_set_state(fes[0], XenbusStateClosing);
-        loop_fs_hold(f->loop, LOOP_FS_OPEN, false);
-        g_assert_cmpint(fe_disconnect(fes[0]), ==, 0);
-        for (i = 0; i < SETATTRS; i++) {
-            p9_req_free(reqs[i]);
-        }
-        loop_fs_delay(f->loop, LOOP_FS_OPEN, 0, 0);
-        fe_reset(fes[0]);
-        attach(f, fes[0]);
+    return fixture_device(f, &(DeviceOpts) {
+        .path = f->share, .devid = devid, .tag = tag, .more = more,
+    });
+}
+
+static void run_qmp(Qmp *qmp, const char *command)
+{
+    g_autofree char *answer = qmp_run(qmp, command);
+
+    g_assert_nonnull(answer);
+    g_assert_nonnull(strstr(answer, "\"return\""));
+}
+
+/* Two in one that the operator has made, which outlives them. */
+static void test_shared(void)
+{
+    Fixture *f = fixture_up();
+    g_autofree char *own = NULL;
+    Fe *fes[2];
+    Qmp *qmp;
+
+    own = own_name(f, 0);
+    fixture_start(f);
+    qmp = qmp_new(f);
+    run_qmp(qmp, "{\"execute\": \"object-add\", \"arguments\": "
+            "{\"qom-type\": \"iothread\", \"id\": \"shared\"}}");
+    for (unsigned i = 0; i < 2; i++) {
+        fes[i] = add_to(f, i, "shared");
+        attach(f, fes[i]);
     }
-    down(f, fes, 1);
+    g_assert_false(threads_have(qmp, own));
+    for (unsigned i = 0; i < 1000; i++) {
+        tgetattr({.fe = &fes[i % 2]->client, .fid = 0});
+    }
+    fixture_drop(f, fes[1]);
+    tgetattr({.fe = &fes[0]->client, .fid = 0});
+    fixture_drop(f, fes[0]);
+    g_assert_true(threads_have(qmp, "shared"));
+    run_qmp(qmp, "{\"execute\": \"object-del\", \"arguments\": "
+            "{\"id\": \"shared\"}}");
+    qmp_free(qmp);
+    fixture_check(f);
+    fixture_down(f);
+}
+
+static void test_none(void)
+{
+    Fixture *f = fixture_up();
+    g_autofree char *why = NULL;
+    Fe *fe = add_to(f, 0, "nobody");
+
+    fixture_start(f);
+    g_assert_false(fe_connect(fe, 1, 5));
+    why = fixture_why(f, fe);
+    g_assert_nonnull(strstr(why, "iothread: there is no thread 'nobody', use "
+                            "-object iothread,id=nobody"));
+    fixture_abandon(f, fe);
+    fixture_down(f);
 }
 
 /* ---- A guest on a CPU of its own ---- */
@@ -417,14 +439,29 @@ static void add(const char *path, GTestFunc test)
     g_test_add_data_func(path, test, run);
 }
 
+static void run_ours(gconstpointer test)
+{
+    if (fixture_backend() == BACKEND_OURS) {
+        ((GTestFunc)test)();
+    } else {
+        g_test_skip("only ours has a thread for each device");
+    }
+}
+
+static void add_ours(const char *path, GTestFunc test)
+{
+    g_test_add_data_func(path, test, run_ours);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    add("/turns/flooded", test_flooded);
-    add("/turns/paused", test_paused);
-    add("/turns/closed", test_closed);
-    add("/turns/idle", test_idle);
-    add("/turns/beside", test_beside);
-    add("/turns/both", test_both);
+    add_ours("/threads/own", test_own);
+    add_ours("/threads/shared", test_shared);
+    add_ours("/threads/none", test_none);
+    add("/threads/flooded", test_flooded);
+    add("/threads/idle", test_idle);
+    add("/threads/beside", test_beside);
+    add("/threads/both", test_both);
     return g_test_run();
 }
