@@ -104,7 +104,6 @@ void xen_9pfs_submit(Xen9pfsSession *session, V9fsPDU *pdu,
 void xen_9pfs_finished(Xen9pfsSession *session, V9fsPDU *pdu)
 {
     const Xen9pAdmission *admission = &session->admitted[pdu->idx];
-
     Xen9pfsStats *stats = &session->stats;
 
     xen_9p_order_end(&session->order, &admission->key);

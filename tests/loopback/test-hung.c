@@ -76,16 +76,11 @@ static bool hung_up(Hung *h, gconstpointer dispatch)
     return true;
 }
 
-static void watch(Hung *h)
-{
-    loop_fs_watch(h->f->loop, h->f->backend_pid);
-}
-
 static void start(Hung *h)
 {
     h->other = add_device(h, 1, h->f->share);
     fixture_start(h->f);
-    watch(h);
+    loop_fs_watch(h->f->loop, h->f->backend_pid);
     attach(h, h->other);
     h->qmp = qmp_new(h->f);
 }
@@ -124,6 +119,16 @@ static void others_are_fine(Hung *h)
     query(h);
 }
 
+/* The backend has no device, or has ended. */
+static void remove_all(Hung *h)
+{
+    loop_fs_watch(h->f->loop, 0);
+    loop_fs_only(h->f->loop, 0);
+    fixture_down(h->f);
+    g_assert_cmpint(umount(h->folder), ==, 0);
+    g_free(h->folder);
+}
+
 static void hung_down(Hung *h)
 {
     qmp_free(h->qmp);
@@ -133,11 +138,7 @@ static void hung_down(Hung *h)
         /* Of its shares' file systems the first thread knows nothing. */
         g_assert_cmpuint(loop_fs_count(h->f->loop, call, LOOP_FS_MAIN), ==, 0);
     }
-    loop_fs_watch(h->f->loop, 0);
-    loop_fs_only(h->f->loop, 0);
-    fixture_down(h->f);
-    g_assert_cmpint(umount(h->folder), ==, 0);
-    g_free(h->folder);
+    remove_all(h);
 }
 
 static void await_state(Fe *fe, XenbusState state)
@@ -282,11 +283,7 @@ static void quit(Hung *h, const Request *r)
     g_assert_cmpint(fixture_stop(h->f), ==, 0);
     g_assert_cmpfloat(seconds_since(begin), <, END_S);
     hold(h, r->call, false);
-    loop_fs_watch(h->f->loop, 0);
-    loop_fs_only(h->f->loop, 0);
-    fixture_down(h->f);
-    g_assert_cmpint(umount(h->folder), ==, 0);
-    g_free(h->folder);
+    remove_all(h);
 }
 
 static void test_request(gconstpointer opaque)
@@ -332,18 +329,26 @@ static void test_request(gconstpointer opaque)
 
 /* ---- Opening, and closing without a request ---- */
 
-/* The share hangs when it is opened: at QEMU's start, or later. */
+/* A device whose share hangs when it is opened. */
+static bool add_hung(Hung *h, gconstpointer dispatch)
+{
+    if (!hung_up(h, dispatch)) {
+        return false;
+    }
+    start(h);
+    hold(h, LOOP_FS_ROOT, true);
+    h->fe = add_device(h, 0, h->folder);
+    fixture_await_call(h->f, LOOP_FS_ROOT);
+    return true;
+}
+
 static void test_open(gconstpointer dispatch)
 {
     Hung h;
 
-    if (!hung_up(&h, dispatch)) {
+    if (!add_hung(&h, dispatch)) {
         return;
     }
-    start(&h);
-    hold(&h, LOOP_FS_ROOT, true);
-    h.fe = add_device(&h, 0, h.folder);
-    fixture_await_call(h.f, LOOP_FS_ROOT);
     others_are_fine(&h);
     hold(&h, LOOP_FS_ROOT, false);
     attach(&h, h.fe);
@@ -356,13 +361,9 @@ static void test_open_removed(gconstpointer dispatch)
 {
     Hung h;
 
-    if (!hung_up(&h, dispatch)) {
+    if (!add_hung(&h, dispatch)) {
         return;
     }
-    start(&h);
-    hold(&h, LOOP_FS_ROOT, true);
-    h.fe = add_device(&h, 0, h.folder);
-    fixture_await_call(h.f, LOOP_FS_ROOT);
     fixture_abandon(h.f, h.fe);
     others_are_fine(&h);
     hold(&h, LOOP_FS_ROOT, false);
