@@ -14,15 +14,16 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qemu/error-report.h"
-#include "system/system.h"
 #include "hw/9pfs/xen-9p-config.h"
 #include "hw/9pfs/xen-9p-grant.h"
 #include "hw/9pfs/xen-9p-ring.h"
 #include "hw/9pfs/xen-9p-session.h"
+#include "hw/9pfs/xen-9p-start.h"
 #include "hw/9pfs/xen-9p-thread.h"
 #include "hw/9pfs/xen-9p-throttle.h"
 #include "hw/9pfs/xen-9p-watch.h"
 #include "hw/xen/io/virtfs.h"
+#include "system/system.h"
 #include "trace.h"
 
 /*
@@ -32,8 +33,6 @@
 #define RELEASE_MS          200
 /* How often a state is written that others are in the way of. */
 #define PUBLISH_TRIES       32
-/* How long QEMU's start waits for shares, all of them together. */
-#define START_MS            (10 * 1000)
 
 /* What one device may write to the log: a guest can cause errors at will. */
 #define LOG_LINES           10
@@ -544,23 +543,6 @@ static void device_gone(Xen9pfsSession *session)
 }
 
 /*
- * QEMU's start goes on to give up its rights, or its root: shares that are
- * there by then are opened before.
- */
-static void device_await_open(Xen9pfsDevice *dev)
-{
-    static int64_t end;
-    int64_t now = qemu_clock_get_ms(QEMU_CLOCK_REALTIME);
-
-    if (phase_check(PHASE_MACHINE_READY) || !dev->thread.iothread) {
-        return;
-    }
-    end = end ?: now + START_MS;
-    xen_9pfs_session_await_open(dev->session, MAX(end - now, 0));
-    device_follow(dev->session);
-}
-
-/*
  * Begin to open the share. The framework is told that it failed, for it is
  * not done when this returns; device_opened() does what is left.
  */
@@ -586,7 +568,10 @@ static int device_init(XenLegacyDevice *xendev)
     }
     if (dev->session) {
         dev->session->dev = dev;
-        device_await_open(dev);
+        if (dev->thread.iothread && xen_9p_start_goes_on()) {
+            xen_9p_start_await(&dev->session->opened);
+            device_follow(dev->session);
+        }
     } else {
         device_fail(dev, err);
         error_free(err);

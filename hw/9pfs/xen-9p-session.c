@@ -295,11 +295,6 @@ Xen9pfsSession *xen_9pfs_session_new(XenLegacyDevice *xendev,
     return session;
 }
 
-void xen_9pfs_session_await_open(Xen9pfsSession *session, int ms)
-{
-    qemu_sem_timedwait(&session->opened, ms);
-}
-
 static void session_want(Xen9pfsSession *session, Xen9pfsWant want)
 {
     qatomic_store_release(&session->want, want);

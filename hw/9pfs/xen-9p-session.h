@@ -3,7 +3,7 @@
  *
  * What xen-9pfs.h declares of sessions is for the transports; this is for the
  * glue, which owns them. All of it is called in the main thread, and none of
- * it waits but xen_9pfs_session_await_open().
+ * it waits.
  *
  * Copyright (c) 2026 The xen-9pfs authors
  *
@@ -33,13 +33,6 @@ Xen9pfsSession *xen_9pfs_session_new(XenLegacyDevice *xendev,
                                      void (*report)(Xen9pfsSession *session),
                                      void (*gone)(Xen9pfsSession *session),
                                      Error **errp);
-
-/**
- * xen_9pfs_session_await_open: wait until the share is open or cannot be
- * @session: a session that is not in the main loop
- * @ms: for how long at the most
- */
-void xen_9pfs_session_await_open(Xen9pfsSession *session, int ms);
 
 /**
  * xen_9pfs_session_connect: map and bind what the frontend offers

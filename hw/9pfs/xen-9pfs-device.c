@@ -27,6 +27,7 @@
 #include "qobject/qstring.h"
 #include "hw/9pfs/xen-9p-compat.h"
 #include "hw/9pfs/xen-9p-config.h"
+#include "hw/9pfs/xen-9p-start.h"
 #include "hw/qdev-properties.h"
 #include "hw/xen/xen-bus-helper.h"
 #include "system/system.h"
@@ -36,9 +37,6 @@
  * twice; the main loop waits meanwhile.
  */
 #define TRANSACT_TRIES 32
-
-/* How long QEMU's start waits for a share's folder. */
-#define START_MS (10 * 1000)
 
 #define TYPE_XEN_9PFS_SHARE "xen-9pfs"
 OBJECT_DECLARE_SIMPLE_TYPE(Xen9pfsShare, XEN_9PFS_SHARE)
@@ -117,61 +115,6 @@ static void share_set_option(Object *obj, Visitor *v, const char *name,
 }
 
 /* ---- Checks ---- */
-
-/* A look at a share's folder, which can take for ever. Who is last frees it. */
-typedef struct Look {
-    char *path;
-    Error *err;
-    QemuSemaphore done;
-    int users;
-} Look;
-
-static void look_put(Look *look)
-{
-    if (qatomic_dec_fetch(&look->users) == 0) {
-        error_free(look->err);
-        qemu_sem_destroy(&look->done);
-        g_free(look->path);
-        g_free(look);
-    }
-}
-
-static void *look_run(void *opaque)
-{
-    Look *look = opaque;
-
-    xen_9pfs_config_open(look->path, &look->err);
-    qemu_sem_post(&look->done);
-    look_put(look);
-    return NULL;
-}
-
-/*
- * At QEMU's start, a folder that cannot be used is an error of the command
- * line. Later it is the backend that finds out: nothing waits for a folder.
- */
-static bool folder_check(const char *path, Error **errp)
-{
-    Look *look;
-    QemuThread thread;
-    bool fine = true;
-
-    if (phase_check(PHASE_MACHINE_READY)) {
-        return true;
-    }
-    look = g_new0(Look, 1);
-    look->path = g_strdup(path);
-    look->users = 2;
-    qemu_sem_init(&look->done, 0);
-    qemu_thread_create(&thread, "xen-9pfs", look_run, look,
-                       QEMU_THREAD_DETACHED);
-    if (qemu_sem_timedwait(&look->done, START_MS) == 0 && look->err) {
-        error_propagate(errp, g_steal_pointer(&look->err));
-        fine = false;
-    }
-    look_put(look);
-    return fine;
-}
 
 /* fsdev=ID: its options become the device's. */
 static bool share_adopt_fsdev(Xen9pfsShare *share, Error **errp)
@@ -253,7 +196,7 @@ static bool share_check(Xen9pfsShare *share, Error **errp)
     return xen_9pfs_config_check("tag", share->mount_tag, errp) &&
         xen_9pfs_config_check("path", share->path, errp) &&
         xen_9pfs_config_check("security_model", share->security_model, errp) &&
-        folder_check(share->path, errp);
+        xen_9p_start_look(share->path, errp);
 }
 
 /* ---- xenstore ---- */
