@@ -450,11 +450,32 @@ static void found_leak(Fixture *f, const char *what)
     g_test_message("left over: %s", what);
 }
 
+/* How many threads the backend has that are named after a device. */
+static unsigned device_threads(Fixture *f)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/task",
+                                            (int)f->backend_pid);
+    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+    const char *task;
+    unsigned count = 0;
+
+    while (dir && (task = g_dir_read_name(dir))) {
+        g_autofree char *comm = g_build_filename(path, task, "comm", NULL);
+        g_autofree char *name = NULL;
+
+        count += g_file_get_contents(comm, &name, NULL, NULL) &&
+            (g_str_has_prefix(name, "xen-9pfs-") ||
+             g_str_has_prefix(name, "xen-virtfs-"));
+    }
+    return count;
+}
+
 /* What the backend holds beyond what it should, to be freed; or NULL. */
 static char *leftovers(Fixture *f)
 {
     char *left = loop_leftovers(f->loop, f->backend_pid, &f->idle);
     uint32_t grants = loop_grants_in_use(f->loop, f->domid);
+    unsigned threads = device_threads(f);
     int fds = fixture_fds(f);
 
     if (!left && grants) {
@@ -463,6 +484,9 @@ static char *leftovers(Fixture *f)
     if (!left && fds > f->idle_fds) {
         left = g_strdup_printf("%d descriptors are open, there were %d", fds,
                                f->idle_fds);
+    }
+    if (!left && threads) {
+        left = g_strdup_printf("%u threads of devices are there", threads);
     }
     return left;
 }

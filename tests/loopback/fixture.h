@@ -66,9 +66,9 @@ typedef struct Fixture {
  *     first.
  * fixture_down: stop and remove all, after asserting that nothing is left:
  *     no mapping, port, handle or descriptor of the backend beyond what it
- *     had when it was ready, no grant of the guest in use. Stock backends are
- *     known to leak; for them it is only reported. Our backend's exit status
- *     has to be 0: sanitizers report leaks there.
+ *     had when it was ready, no thread of a device, no grant of the guest in
+ *     use. Stock backends are known to leak; for them it is only reported. Our
+ *     backend's exit status has to be 0: sanitizers report leaks there.
  */
 Fixture *fixture_up(void);
 Fixture *fixture_beside(Fixture *host);

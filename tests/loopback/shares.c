@@ -20,6 +20,17 @@ Fixture *shares_up(void)
     return f;
 }
 
+void shares_start(Fixture *f, const char *words)
+{
+    const char *old = g_getenv("LOOP_QEMU_ARGS");
+    g_autofree char *before = g_strdup(old ? old : "");
+    g_autofree char *all = g_strdup_printf("%s %s", before, words);
+
+    g_setenv("LOOP_QEMU_ARGS", all, TRUE);
+    fixture_start(f);
+    g_setenv("LOOP_QEMU_ARGS", before, TRUE);
+}
+
 unsigned shares_count(Fixture *f, const char *type)
 {
     g_autofree char *front = g_strdup_printf("/local/domain/%u/device/%s",
@@ -88,4 +99,3 @@ Fe *shares_use(Fixture *f, const char *protocol, int devid)
     g_assert_cmpmem(text, len, "hello", 5);
     return front;
 }
-

@@ -12,11 +12,13 @@
 /*
  * shares_up: a fixture whose QEMU has the device; otherwise skips the test
  *     and returns NULL.
+ * shares_start: start QEMU with more words, without spaces within one.
  * shares_count: how many devices of a type there are, seen from either end.
  * shares_use: be the guest that mounts device @devid, and read a file, with
  *     five requests.
  */
 Fixture *shares_up(void);
+void shares_start(Fixture *f, const char *words);
 unsigned shares_count(Fixture *f, const char *type);
 Fe *shares_use(Fixture *f, const char *protocol, int devid);
 

@@ -60,18 +60,6 @@ static void assert_rights(Fixture *f, const char *dir, const char *name,
 
 /* ---- At the start ---- */
 
-/* Start QEMU with more words; without spaces within one. */
-static void start_with(Fixture *f, const char *words)
-{
-    const char *old = g_getenv("LOOP_QEMU_ARGS");
-    g_autofree char *before = g_strdup(old ? old : "");
-    g_autofree char *all = g_strdup_printf("%s %s", before, words);
-
-    g_setenv("LOOP_QEMU_ARGS", all, TRUE);
-    fixture_start(f);
-    g_setenv("LOOP_QEMU_ARGS", before, TRUE);
-}
-
 /* QEMU does not start, and what it says has @why in it. */
 static void assert_no_start(Fixture *f, const char *domid, const char *device,
                             const char *why)
@@ -102,7 +90,7 @@ static void test_start(void)
     back = device_backend("9pfs", f->domid, 0);
     words = g_strdup_printf("-device xen-9pfs,mount_tag=share,path=%s,"
                             "security_model=none", f->share);
-    start_with(f, words);
+    shares_start(f, words);
     assert_node(f, front, "backend", back);
     assert_node(f, front, "backend-id", "0");
     assert_node(f, front, "tag", "share");
@@ -139,7 +127,7 @@ static void test_fsdev(void)
                             "throttling.bps-total=100000000 -device xen-9pfs,"
                             "mount_tag=share,fsdev=fs,devid=5,"
                             "dispatch=worker", f->share);
-    start_with(f, words);
+    shares_start(f, words);
     assert_node(f, back, "path", f->share);
     assert_node(f, back, "security_model", "mapped-xattr");
     assert_node(f, back, "readonly", "on");

@@ -1,162 +1,52 @@
 /*
- * A share whose file system hangs: what becomes of QEMU, and of its neighbours
- *
- * Device 0's share is a file system of its own, calls on which are held, as
- * those on a frozen disk or a server that is gone are. Meanwhile QEMU answers,
- * device 1 is served, others come and go; and QEMU can end.
+ * A share whose file system hangs: any call, at any moment
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#include <errno.h>
 #include <string.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
 
-#include "fixture.h"
-#include "qmp.h"
+#include "hung.h"
 
-#define WAIT_MS 20000
-/* What QEMU may take, on a machine that does other things as well. */
-#define ANSWER_S 1.0
-#define END_S 2.0
-#define REQUESTS 1000
-/* Longer than what is told of. */
-#define WATCH_US 2500000
+/* ---- What hangs ---- */
 
-typedef struct Hung {
-    Fixture *f;
-    char *folder;               /* device 0's share */
-    const char *dispatch;
-    Fe *fe, *other;
-    Qmp *qmp;
-} Hung;
-
-static double seconds_since(gint64 start)
+/* Device 0, with fids of a file and its folder, open, and one that is not. */
+static void make_first(Hung *h)
 {
-    return (g_get_monotonic_time() - start) / 1e6;
-}
-
-static Fe *add_device(Hung *h, int devid, const char *path)
-{
-    const char *more[] = { "dispatch", h->dispatch, NULL };
-    g_autofree char *tag = g_strdup_printf("share-%d", devid);
-
-    return fixture_device(h->f, &(DeviceOpts) {
-        .path = path, .devid = devid, .tag = tag,
-        .more = h->f->backend == BACKEND_OURS ? more : NULL,
-    });
-}
-
-static void attach(Hung *h, Fe *fe)
-{
-    g_assert_true(fe_connect(fe, 1, 5));
-    tattach({.fe = &fe->client, .version = fixture_version(h->f)});
-}
-
-static bool hung_up(Hung *h, gconstpointer dispatch)
-{
-    struct stat st;
-
-    *h = (Hung) { .dispatch = dispatch };
-    if (fixture_backend() != BACKEND_OURS) {
-        g_test_skip("others have no thread for each device");
-        return false;
+    if (h->by_qmp) {
+        shares_done(shares_run(h->qmp, "device_add",
+                               "\"driver\": \"xen-9pfs\", \"id\": \"hung\", "
+                               "\"devid\": 0, \"mount_tag\": \"hung\", "
+                               "\"path\": \"%s\", \"protocol\": \"%s\", "
+                               "\"security_model\": \"none\", "
+                               "\"dispatch\": \"%s\"", h->folder,
+                               h->f->type, h->dispatch));
+        h->fe = fixture_frontend(h->f, h->f->type, 0);
+    } else {
+        h->fe = hung_add(h, 0, h->folder);
     }
-    h->f = fixture_up();
-    h->folder = g_build_filename(h->f->dir, "hung", NULL);
-    g_assert_cmpint(mkdir(h->folder, 0755), ==, 0);
-    if (mount("hung", h->folder, "tmpfs", 0, NULL) < 0) {
-        g_test_skip("mount() is not permitted");
-        fixture_down(h->f);
-        g_free(h->folder);
-        return false;
-    }
-    g_assert_cmpint(stat(h->folder, &st), ==, 0);
-    loop_fs_only(h->f->loop, st.st_dev);
-    return true;
 }
 
-static void start(Hung *h)
+static void connect_first(Hung *h)
 {
-    h->other = add_device(h, 1, h->f->share);
-    fixture_start(h->f);
-    loop_fs_watch(h->f->loop, h->f->backend_pid);
-    attach(h, h->other);
-    h->qmp = qmp_new(h->f);
+    P9Client *c;
+
+    make_first(h);
+    hung_attach(h, h->fe);
+    c = &h->fe->client;
+    twalk({.fe = c, .fid = 0, .newfid = 1});
+    tlcreate({.fe = c, .fid = 1, .name = "file", .mode = 0644,
+              .flags = P9_DOTL_RDWR});
+    twrite({.fe = c, .fid = 1, .count = 4, .data = "text"});
+    twalk({.fe = c, .fid = 0, .newfid = 2});
+    tlopen({.fe = c, .fid = 2});
+    twalk({.fe = c, .fid = 0, .newfid = 3, .path = "file"});
 }
 
-static void hold(Hung *h, LoopFsCall call, bool held)
+static void close_first(Hung *h)
 {
-    loop_fs_hold(h->f->loop, call, held);
+    connect_first(h);
+    g_assert_cmpint(fe_disconnect(h->fe), ==, 0);
 }
-
-static void query(Hung *h)
-{
-    gint64 begin = g_get_monotonic_time();
-    g_autofree char *answer = qmp_run(h->qmp,
-                                      "{\"execute\": \"query-status\"}");
-
-    g_assert_nonnull(answer);
-    g_assert_cmpfloat(seconds_since(begin), <, ANSWER_S);
-}
-
-/* QEMU answers, device 1 is served, device 2 comes and goes. */
-static void others_are_fine(Hung *h)
-{
-    gint64 begin;
-    Fe *third;
-
-    query(h);
-    for (unsigned i = 0; i < REQUESTS; i++) {
-        tgetattr({.fe = &h->other->client, .fid = 0});
-    }
-    begin = g_get_monotonic_time();
-    third = add_device(h, 2, h->f->share);
-    attach(h, third);
-    fixture_drop(h->f, third);
-    g_test_message("a third device came and went in %.3f s",
-                   seconds_since(begin));
-    query(h);
-}
-
-/* The backend has no device, or has ended. */
-static void remove_all(Hung *h)
-{
-    loop_fs_watch(h->f->loop, 0);
-    loop_fs_only(h->f->loop, 0);
-    fixture_down(h->f);
-    g_assert_cmpint(umount(h->folder), ==, 0);
-    g_free(h->folder);
-}
-
-static void hung_down(Hung *h)
-{
-    qmp_free(h->qmp);
-    fixture_drop(h->f, h->other);
-    fixture_check(h->f);
-    for (unsigned call = 0; call < LOOP_FS_CALLS; call++) {
-        /* Of its shares' file systems the first thread knows nothing. */
-        g_assert_cmpuint(loop_fs_count(h->f->loop, call, LOOP_FS_MAIN), ==, 0);
-    }
-    remove_all(h);
-}
-
-static void await_state(Fe *fe, XenbusState state)
-{
-    gint64 begin = g_get_monotonic_time();
-
-    g_assert_cmpint(fe_wait_state(fe, 1u << state, WAIT_MS), ==, state);
-    g_test_message("state %d after %.3f s", state, seconds_since(begin));
-    g_assert_cmpfloat(seconds_since(begin), <, ANSWER_S);
-}
-
-/* ---- Calls of a session ---- */
-
-typedef struct Request {
-    const char *name;
-    LoopFsCall call;
-    P9Req *(*begin)(Hung *h);
-} Request;
 
 static P9Req *begin_getattr(Hung *h)
 {
@@ -207,281 +97,235 @@ static P9Req *begin_close(Hung *h)
     return tclunk({.fe = &h->fe->client, .fid = 1, .request_only = true});
 }
 
-static const Request requests[] = {
-    { "fstatat", LOOP_FS_STAT, begin_getattr },
-    { "openat", LOOP_FS_OPEN, begin_open },
-    { "read", LOOP_FS_READ, begin_read },
-    { "write", LOOP_FS_WRITE, begin_write },
-    { "readdir", LOOP_FS_READDIR, begin_readdir },
-    { "fsync", LOOP_FS_SYNC, begin_fsync },
-    { "statfs", LOOP_FS_STATFS, begin_statfs },
-    { "unlink", LOOP_FS_UNLINK, begin_unlink },
-    { "close", LOOP_FS_CLOSE, begin_close },
-};
-
-/* Device 0, with fids of a file and its folder, open, and one that is not. */
-static void connect_first(Hung *h)
+static P9Req *begin_opening(Hung *h)
 {
-    P9Client *c;
-
-    attach(h, h->fe);
-    c = &h->fe->client;
-    twalk({.fe = c, .fid = 0, .newfid = 1});
-    tlcreate({.fe = c, .fid = 1, .name = "file", .mode = 0644,
-              .flags = P9_DOTL_RDWR});
-    twrite({.fe = c, .fid = 1, .count = 4, .data = "text"});
-    twalk({.fe = c, .fid = 0, .newfid = 2});
-    tlopen({.fe = c, .fid = 2});
-    twalk({.fe = c, .fid = 0, .newfid = 3, .path = "file"});
+    make_first(h);
+    return NULL;
 }
 
-typedef enum Moment {
-    STEADY, CLOSING, REMOVED, QUIT, MOMENTS
-} Moment;
+static P9Req *begin_reopening(Hung *h)
+{
+    fe_reset(h->fe);
+    return NULL;
+}
 
-static const char *const moments[MOMENTS] = {
-    "steady", "closing", "removed", "quit",
+/* What it had open is closed. */
+static P9Req *begin_reset(Hung *h)
+{
+    g_assert_cmpint(fe_disconnect(h->fe), ==, 0);
+    return NULL;
+}
+
+static void end_request(Hung *h)
+{
+    g_assert_true(p9_req_expect(h->req, 0));
+    hung_forget(h);
+}
+
+static void end_opening(Hung *h)
+{
+    hung_attach(h, h->fe);
+}
+
+static void end_reset(Hung *h)
+{
+    fe_reset(h->fe);
+    hung_attach(h, h->fe);
+}
+
+typedef struct Stage {
+    const char *name;
+    LoopFsCall call;
+    P9Req *(*begin)(Hung *h);   /* do what makes the call */
+    void (*before)(Hung *h);    /* NULL: nothing */
+    void (*end)(Hung *h);       /* when it has returned */
+} Stage;
+
+#define REQUEST(name, call, begin) \
+    { name, call, begin, connect_first, end_request }
+
+static const Stage stages[] = {
+    REQUEST("fstatat", LOOP_FS_STAT, begin_getattr),
+    REQUEST("openat", LOOP_FS_OPEN, begin_open),
+    REQUEST("read", LOOP_FS_READ, begin_read),
+    REQUEST("write", LOOP_FS_WRITE, begin_write),
+    REQUEST("readdir", LOOP_FS_READDIR, begin_readdir),
+    REQUEST("fsync", LOOP_FS_SYNC, begin_fsync),
+    REQUEST("statfs", LOOP_FS_STATFS, begin_statfs),
+    REQUEST("unlink", LOOP_FS_UNLINK, begin_unlink),
+    REQUEST("close", LOOP_FS_CLOSE, begin_close),
+    { "open", LOOP_FS_ROOT, begin_opening, NULL, end_opening },
+    { "open-again", LOOP_FS_ROOT, begin_reopening, close_first, end_opening },
+    { "reset", LOOP_FS_CLOSE, begin_reset, connect_first, end_reset },
 };
 
-typedef struct Case {
-    const Request *request;
-    const char *dispatch;
-    Moment moment;
-} Case;
+/* ---- And what happens meanwhile ---- */
+
+static void await_state(Fe *fe, XenbusState state)
+{
+    gint64 begin = g_get_monotonic_time();
+
+    g_assert_cmpint(fe_wait_state(fe, 1u << state, HUNG_WAIT_MS), ==, state);
+    hung_soon(begin, HUNG_ANSWER_S, "its state");
+}
+
+static void let_go(Hung *h, const Stage *stage)
+{
+    hung_fine(h);
+    hung_hold(h, stage->call, false);
+}
+
+static void steady(Hung *h, const Stage *stage)
+{
+    let_go(h, stage);
+    stage->end(h);
+    fixture_drop(h->f, h->fe);
+    hung_down(h);
+}
 
 /* The frontend goes: it is told so though the call has not returned. */
-static void close_first(Hung *h, const Request *r)
+static void closing(Hung *h, const Stage *stage)
 {
     uint32_t grants = loop_grants_in_use(h->f->loop, h->f->domid);
     gint64 begin;
 
     fe_set_state(h->fe, XenbusStateClosing);
     await_state(h->fe, XenbusStateClosing);
-    others_are_fine(h);
-    hold(h, r->call, false);
+    let_go(h, stage);
     begin = g_get_monotonic_time();
     while (loop_grants_in_use(h->f->loop, h->f->domid) >= grants) {
-        g_assert_cmpfloat(seconds_since(begin), <, WAIT_MS / 1e3);
+        hung_soon(begin, HUNG_WAIT_MS / 1e3, "its grants");
         g_usleep(1000);
     }
     fixture_drop(h->f, h->fe);
+    hung_down(h);
+}
+
+/* Another frontend comes: there is no offer before the call has returned. */
+static void await_offer(Hung *h, const Stage *stage)
+{
+    Fe *next = fixture_frontend(h->f, h->f->type, 0);
+
+    fe_set_state(next, XenbusStateInitialising);
+    hung_fine(h);
+    g_assert_cmpint(fe_state(next), !=, XenbusStateInitWait);
+    hung_hold(h, stage->call, false);
+    hung_attach(h, next);
+    tgetattr({.fe = &next->client, .fid = 0});
+    fixture_drop(h->f, next);
+    hung_down(h);
+}
+
+static void reconnect(Hung *h, const Stage *stage)
+{
+    fe_set_state(h->fe, XenbusStateClosing);
+    await_state(h->fe, XenbusStateClosing);
+    fe_set_state(h->fe, XenbusStateClosed);
+    await_state(h->fe, XenbusStateClosed);
+    await_offer(h, stage);
 }
 
 /* Its nodes are removed, as after xl destroy. */
-static void remove_first(Hung *h, const Request *r)
+static void removed(Hung *h, const Stage *stage)
 {
     fixture_abandon(h->f, h->fe);
-    others_are_fine(h);
-    hold(h, r->call, false);
+    let_go(h, stage);
+    hung_down(h);
 }
 
-static void quit(Hung *h, const Request *r)
+static void device_del(Hung *h, const Stage *stage)
+{
+    gint64 begin = g_get_monotonic_time();
+
+    shares_done(shares_run(h->qmp, "device_del", "\"id\": \"hung\""));
+    await_state(h->fe, XenbusStateUnknown);
+    hung_soon(begin, HUNG_ANSWER_S, "device_del");
+    let_go(h, stage);
+    hung_down(h);
+}
+
+static void quit(Hung *h, const Stage *stage)
 {
     gint64 begin = g_get_monotonic_time();
 
     qmp_free(h->qmp);
     g_assert_cmpint(fixture_stop(h->f), ==, 0);
-    g_assert_cmpfloat(seconds_since(begin), <, END_S);
-    hold(h, r->call, false);
-    remove_all(h);
+    hung_soon(begin, HUNG_END_S, "QEMU's end");
+    hung_hold(h, stage->call, false);
+    hung_remove(h);
 }
 
-static void test_request(gconstpointer opaque)
+typedef struct Moment {
+    const char *name;
+    void (*act)(Hung *h, const Stage *stage);
+    bool connected;             /* only while a frontend is */
+    bool by_qmp;
+} Moment;
+
+static const Moment moments[] = {
+    { "steady", steady, false, false },
+    { "closing", closing, true, false },
+    { "reconnect", reconnect, true, false },
+    { "kexec", await_offer, true, false },
+    { "removed", removed, false, false },
+    { "device_del", device_del, false, true },
+    { "quit", quit, false, false },
+};
+
+/* ---- Each with each ---- */
+
+typedef struct Case {
+    const char *dispatch;
+    const Stage *stage;
+    const Moment *moment;
+} Case;
+
+static void test_case(gconstpointer opaque)
 {
     const Case *c = opaque;
-    const Request *r = c->request;
-    P9Req *req;
     Hung h;
 
     if (!hung_up(&h, c->dispatch)) {
         return;
     }
-    h.fe = add_device(&h, 0, h.folder);
-    start(&h);
-    connect_first(&h);
-    hold(&h, r->call, true);
-    req = r->begin(&h);
-    fixture_await_call(h.f, r->call);
-    others_are_fine(&h);
-    switch (c->moment) {
-    case STEADY:
-        g_assert_false(req->done);
-        hold(&h, r->call, false);
-        g_assert_true(p9_req_expect(req, 0));
-        p9_req_free(req);
-        fixture_drop(h.f, h.fe);
-        break;
-    case CLOSING:
-        p9_req_free(req);
-        close_first(&h, r);
-        break;
-    case REMOVED:
-        p9_req_free(req);
-        remove_first(&h, r);
-        break;
-    default:
-        p9_req_free(req);
-        quit(&h, r);
-        return;
+    h.by_qmp = c->moment->by_qmp;
+    hung_start(&h);
+    if (c->stage->before) {
+        c->stage->before(&h);
     }
-    hung_down(&h);
+    hung_hold(&h, c->stage->call, true);
+    h.req = c->stage->begin(&h);
+    fixture_await_call(h.f, c->stage->call);
+    hung_fine(&h);
+    g_assert_false(h.req && h.req->done);
+    if (c->moment->act != steady) {
+        hung_forget(&h);
+    }
+    c->moment->act(&h, c->stage);
 }
 
-/* ---- Opening, and closing without a request ---- */
-
-/* A device whose share hangs when it is opened. */
-static bool add_hung(Hung *h, gconstpointer dispatch)
+static void add_case(const char *mode, const Stage *stage,
+                     const Moment *moment)
 {
-    if (!hung_up(h, dispatch)) {
-        return false;
-    }
-    start(h);
-    hold(h, LOOP_FS_ROOT, true);
-    h->fe = add_device(h, 0, h->folder);
-    fixture_await_call(h->f, LOOP_FS_ROOT);
-    return true;
-}
+    g_autofree char *path = g_strdup_printf("/hung/%s/%s/%s", mode,
+                                            stage->name, moment->name);
+    Case *c = g_new0(Case, 1);
 
-static void test_open(gconstpointer dispatch)
-{
-    Hung h;
-
-    if (!add_hung(&h, dispatch)) {
-        return;
-    }
-    others_are_fine(&h);
-    hold(&h, LOOP_FS_ROOT, false);
-    attach(&h, h.fe);
-    fixture_drop(h.f, h.fe);
-    hung_down(&h);
-}
-
-/* It is removed before it is open. */
-static void test_open_removed(gconstpointer dispatch)
-{
-    Hung h;
-
-    if (!add_hung(&h, dispatch)) {
-        return;
-    }
-    fixture_abandon(h.f, h.fe);
-    others_are_fine(&h);
-    hold(&h, LOOP_FS_ROOT, false);
-    hung_down(&h);
-}
-
-/* Files are closed at a session's end; it connects again when they are. */
-static void test_reset(gconstpointer dispatch)
-{
-    Hung h;
-
-    if (!hung_up(&h, dispatch)) {
-        return;
-    }
-    h.fe = add_device(&h, 0, h.folder);
-    start(&h);
-    connect_first(&h);
-    hold(&h, LOOP_FS_CLOSE, true);
-    g_assert_cmpint(fe_disconnect(h.fe), ==, 0);
-    fixture_await_call(h.f, LOOP_FS_CLOSE);
-    others_are_fine(&h);
-    hold(&h, LOOP_FS_CLOSE, false);
-    fe_reset(h.fe);
-    attach(&h, h.fe);
-    fixture_drop(h.f, h.fe);
-    hung_down(&h);
-}
-
-/* ---- What the operator sees ---- */
-
-static unsigned stuck_for(Hung *h)
-{
-    g_autofree char *command = g_strdup_printf(
-        "{\"execute\": \"qom-get\", \"arguments\": {\"path\": "
-        "\"/machine/peripheral/xen-%s-0\", \"property\": \"stats\"}}",
-        h->f->type);
-    g_autofree char *answer = qmp_run(h->qmp, command);
-    const char *at = answer ? strstr(answer, "\"stuck\": ") : NULL;
-
-    g_assert_nonnull(at);
-    return g_ascii_strtoull(strchr(at, ' '), NULL, 10);
-}
-
-/* A call in place is told of; one in a worker stops nothing. */
-static void test_watch(gconstpointer dispatch)
-{
-    bool in_place = !strcmp(dispatch, "inline");
-    g_autofree char *why = NULL;
-    P9Req *req;
-    Hung h;
-
-    if (!hung_up(&h, dispatch)) {
-        return;
-    }
-    h.fe = add_device(&h, 0, h.folder);
-    start(&h);
-    connect_first(&h);
-    g_assert_cmpuint(stuck_for(&h), ==, 0);
-    hold(&h, LOOP_FS_STAT, true);
-    req = begin_getattr(&h);
-    fixture_await_call(h.f, LOOP_FS_STAT);
-    if (in_place) {
-        for (unsigned i = 0; stuck_for(&h) < 2; i++) {
-            g_assert_cmpuint(i, <, WAIT_MS / 10);
-            g_usleep(10000);
-        }
-    } else {
-        g_usleep(WATCH_US);
-        g_assert_cmpuint(stuck_for(&h), ==, 0);
-    }
-    why = fixture_why(h.f, h.fe);
-    g_assert_true(!strstr(why, "has not returned for a second") == !in_place);
-    hold(&h, LOOP_FS_STAT, false);
-    g_assert_true(p9_req_expect(req, 0));
-    p9_req_free(req);
-    for (unsigned i = 0; stuck_for(&h); i++) {
-        g_assert_cmpuint(i, <, WAIT_MS / 10);
-        g_usleep(10000);
-    }
-    fixture_drop(h.f, h.fe);
-    hung_down(&h);
-}
-
-static const char *const modes[] = { "auto", "worker", "inline" };
-
-static void add_all(const char *mode)
-{
-    const struct {
-        const char *name;
-        GTestDataFunc func;
-    } others[] = {
-        { "open", test_open }, { "open-removed", test_open_removed },
-        { "reset", test_reset }, { "watch", test_watch },
-    };
-
-    for (size_t i = 0; i < G_N_ELEMENTS(requests); i++) {
-        for (Moment m = 0; m < MOMENTS; m++) {
-            g_autofree char *path = g_strdup_printf(
-                "/hung/%s/%s/%s", mode, requests[i].name, moments[m]);
-            Case *c = g_new0(Case, 1);
-
-            *c = (Case) { &requests[i], mode, m };
-            g_test_add_data_func_full(path, c, test_request, g_free);
-        }
-    }
-    for (size_t i = 0; i < G_N_ELEMENTS(others); i++) {
-        g_autofree char *path = g_strdup_printf("/hung/%s/%s", mode,
-                                                others[i].name);
-
-        g_test_add_data_func(path, mode, others[i].func);
-    }
+    *c = (Case) { mode, stage, moment };
+    g_test_add_data_func_full(path, c, test_case, g_free);
 }
 
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    for (size_t i = 0; i < G_N_ELEMENTS(modes); i++) {
-        add_all(modes[i]);
+    for (size_t i = 0; i < G_N_ELEMENTS(hung_modes); i++) {
+        for (size_t j = 0; j < G_N_ELEMENTS(stages); j++) {
+            for (size_t k = 0; k < G_N_ELEMENTS(moments); k++) {
+                if (!moments[k].connected || stages[j].end == end_request) {
+                    add_case(hung_modes[i], &stages[j], &moments[k]);
+                }
+            }
+        }
     }
     return g_test_run();
 }

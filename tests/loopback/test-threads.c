@@ -9,8 +9,7 @@
 #include <poll.h>
 #include <string.h>
 
-#include "fixture.h"
-#include "qmp.h"
+#include "shares.h"
 
 #define PEERS 15
 #define FLOOD_DEPTH 24
@@ -21,10 +20,11 @@
 #define BESIDE_REQUESTS 1000
 #define BESIDE_S 60
 
-/* All calls in place, whatever they take. */
-static Fe *add_device(Fixture *f, int devid)
+/* A device with one more node of ours. */
+static Fe *add_device(Fixture *f, int devid, const char *node,
+                      const char *value)
 {
-    static const char *const more[] = { "dispatch", "inline", NULL };
+    const char *more[] = { node, value, NULL };
     g_autofree char *tag = g_strdup_printf("share-%d", devid);
 
     return fixture_device(f, &(DeviceOpts) {
@@ -46,7 +46,8 @@ static Fixture *up(Fe **fes, unsigned n)
 
     fixture_file(f, "file", "text", 4);
     for (i = 0; i < n; i++) {
-        fes[i] = add_device(f, i);
+        /* All calls in place, whatever they take. */
+        fes[i] = add_device(f, i, "dispatch", "inline");
     }
     fixture_start(f);
     for (i = 0; i < n; i++) {
@@ -160,11 +161,9 @@ static void test_flooded(void)
 
 static bool threads_have(Qmp *qmp, const char *name)
 {
-    g_autofree char *answer =
-        qmp_run(qmp, "{\"execute\": \"query-iothreads\"}");
+    g_autofree char *answer = shares_run(qmp, "query-iothreads", " ");
     g_autofree char *id = g_strdup_printf("\"%s\"", name);
 
-    g_assert_nonnull(answer);
     return strstr(answer, id);
 }
 
@@ -201,24 +200,6 @@ static void test_own(void)
     down(f, fes, 1);
 }
 
-static Fe *add_to(Fixture *f, int devid, const char *thread)
-{
-    const char *more[] = { "iothread", thread, NULL };
-    g_autofree char *tag = g_strdup_printf("share-%d", devid);
-
-    return fixture_device(f, &(DeviceOpts) {
-        .path = f->share, .devid = devid, .tag = tag, .more = more,
-    });
-}
-
-static void run_qmp(Qmp *qmp, const char *command)
-{
-    g_autofree char *answer = qmp_run(qmp, command);
-
-    g_assert_nonnull(answer);
-    g_assert_nonnull(strstr(answer, "\"return\""));
-}
-
 /* Two in one that the operator has made, which outlives them. */
 static void test_shared(void)
 {
@@ -230,10 +211,10 @@ static void test_shared(void)
     own = own_name(f, 0);
     fixture_start(f);
     qmp = qmp_new(f);
-    run_qmp(qmp, "{\"execute\": \"object-add\", \"arguments\": "
-            "{\"qom-type\": \"iothread\", \"id\": \"shared\"}}");
+    shares_done(shares_run(qmp, "object-add", "\"qom-type\": \"iothread\", "
+                           "\"id\": \"shared\""));
     for (unsigned i = 0; i < 2; i++) {
-        fes[i] = add_to(f, i, "shared");
+        fes[i] = add_device(f, i, "iothread", "shared");
         attach(f, fes[i]);
     }
     g_assert_false(threads_have(qmp, own));
@@ -244,8 +225,7 @@ static void test_shared(void)
     tgetattr({.fe = &fes[0]->client, .fid = 0});
     fixture_drop(f, fes[0]);
     g_assert_true(threads_have(qmp, "shared"));
-    run_qmp(qmp, "{\"execute\": \"object-del\", \"arguments\": "
-            "{\"id\": \"shared\"}}");
+    shares_done(shares_run(qmp, "object-del", "\"id\": \"shared\""));
     qmp_free(qmp);
     fixture_check(f);
     fixture_down(f);
@@ -255,7 +235,7 @@ static void test_none(void)
 {
     Fixture *f = fixture_up();
     g_autofree char *why = NULL;
-    Fe *fe = add_to(f, 0, "nobody");
+    Fe *fe = add_device(f, 0, "iothread", "nobody");
 
     fixture_start(f);
     g_assert_false(fe_connect(fe, 1, 5));

@@ -83,7 +83,7 @@ void loop_fs_call(Loop *loop, LoopFsCall call, dev_t dev)
     uint64_t only = atomic_load(&loop->shm->fs_only);
     uint32_t number, delay;
 
-    if (pid == 0 || pid != getpid()) {
+    if (pid == 0 || (pid != LOOP_FS_ANY && pid != getpid())) {
         return;
     }
     number = atomic_fetch_add(&rec->count[this_thread()], 1);

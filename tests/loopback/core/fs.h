@@ -37,7 +37,8 @@ typedef enum LoopFsThread {
 } LoopFsThread;
 
 /*
- * loop_fs_watch: the process whose calls these are; 0: nobody's.
+ * loop_fs_watch: the process whose calls these are; 0: nobody's, LOOP_FS_ANY:
+ *     of every process of the loopback.
  * loop_fs_delay: each call of the kind takes so much longer, and one in ten
  *     takes @rare_us longer instead, if that is not 0.
  * loop_fs_hold: whether calls of the kind wait until they are let go.
@@ -45,6 +46,8 @@ typedef enum LoopFsThread {
  * loop_fs_waiting: how many are held.
  * loop_fs_count: how many were begun by such threads since loop_fs_watch().
  */
+#define LOOP_FS_ANY ((pid_t)-1)
+
 void loop_fs_watch(Loop *loop, pid_t pid);
 void loop_fs_delay(Loop *loop, LoopFsCall call, uint32_t delay_us,
                    uint32_t rare_us);
