@@ -11,7 +11,6 @@
 
 #include "qemu/osdep.h"
 #include <linux/magic.h>
-#include <sys/resource.h>
 #include <sys/vfs.h>
 #include "qemu/atomic.h"
 #include "qemu/throttle.h"
@@ -142,12 +141,49 @@ static bool call_leaves_root(V9fsPDU *pdu)
 
 /* ---- Calls ---- */
 
-/* How often this thread went to sleep of its own will. */
-static long switches_now(void)
+/* A worker begins a call. */
+static void call_enter(V9fsCall *call)
 {
-    struct rusage usage;
+    if (call->measured) {
+        call->usage = xen_9p_usage_now();
+        call->begin = get_clock();
+    }
+}
 
-    return getrusage(RUSAGE_THREAD, &usage) == 0 ? usage.ru_nvcsw : 0;
+/* It has made it: the event loop can go on, and need not be told. */
+static void call_leave(V9fsCall *call)
+{
+    bool slept;
+
+    if (call->measured) {
+        call->end = get_clock();
+        if (call->end - call->begin > XEN_9P_DISPATCH_SLOW) {
+            call->end = call->begin +
+                xen_9p_usage_own(&call->usage, call->end - call->begin,
+                                 &slept);
+        }
+    }
+    qatomic_inc(call->done);
+}
+
+/* The same of a call in place, which is asked only now and then. */
+static Xen9pDispatchSlept call_slept(Xen9pfsSession *session,
+                                     const V9fsCall *call, int64_t *took)
+{
+    Xen9pUsage usage;
+    bool slept, lost;
+
+    if (call->dispatch.ask) {
+        *took = xen_9p_usage_own(&call->usage, *took, &slept);
+        return slept ? XEN_9P_SLEPT_YES : XEN_9P_SLEPT_NO;
+    }
+    if (*took <= XEN_9P_DISPATCH_SLOW) {
+        return XEN_9P_SLEPT_UNKNOWN;
+    }
+    usage = xen_9p_usage_now();
+    lost = usage.losses != session->usage.losses;
+    session->usage = usage;
+    return lost ? XEN_9P_SLEPT_MAYBE : XEN_9P_SLEPT_UNKNOWN;
 }
 
 /* It begins in place, or has returned: for who watches, in another thread. */
@@ -164,6 +200,8 @@ bool xen_9pfs_call_begin(V9fsPDU *pdu, V9fsCall *call)
     uint32_t size = 0;
 
     call->begin = 0;
+    call->enter = call_enter;
+    call->leave = call_leave;
     call->done = &session->calls_done;
     if (d->mode == XEN_9P_DISPATCH_AUTO) {
         if (call_may_block(pdu, &size) || call_leaves_root(pdu)) {
@@ -178,7 +216,7 @@ bool xen_9pfs_call_begin(V9fsPDU *pdu, V9fsCall *call)
                           &call->dispatch);
     call->measured = call->dispatch.class;
     if (call->dispatch.ask) {
-        call->switches = switches_now();
+        call->usage = session->usage = xen_9p_usage_now();
         call->begin = get_clock();
     }
     if (call->dispatch.here) {
@@ -193,10 +231,6 @@ void xen_9pfs_call_end(V9fsPDU *pdu, V9fsCall *call)
     Xen9pDispatchSlept slept = XEN_9P_SLEPT_UNKNOWN;
     int64_t took = call->measured ? call->end - call->begin : 0;
 
-    if (call->dispatch.ask) {
-        slept = switches_now() > call->switches ? XEN_9P_SLEPT_YES
-                                                : XEN_9P_SLEPT_NO;
-    }
     if (call->dispatch.here) {
         call_passes(session);
     } else {
@@ -205,6 +239,7 @@ void xen_9pfs_call_end(V9fsPDU *pdu, V9fsCall *call)
     }
     if (call->dispatch.here && call->measured) {
         session->now = call->end;
+        slept = call_slept(session, call, &took);
     }
     if (xen_9p_dispatch_end(&session->dispatch, &call->dispatch, took, slept,
                             session->now)) {

@@ -13,20 +13,23 @@
 #ifndef HW_9PFS_XEN_9P_CALL_H
 #define HW_9PFS_XEN_9P_CALL_H
 
-#include "qemu/atomic.h"
 #include "qemu/timer.h"
 #include "hw/9pfs/9p.h"
 #include "hw/9pfs/xen-9p-dispatch.h"
+#include "hw/9pfs/xen-9p-usage.h"
 
 /* Lives on the request's coroutine. */
 struct V9fsCall {
     bool measured;              /* somebody wants to know how long it takes */
     int64_t begin;
     int64_t end;
-    unsigned *done;             /* where a worker counts it, or NULL */
+    /* In a worker, before and after it; both or neither */
+    void (*enter)(V9fsCall *call);
+    void (*leave)(V9fsCall *call);
     /* The rest is of those who measure: xen-9p-call.c. */
     Xen9pDispatchCall dispatch;
-    long switches;              /* times that the thread had gone to sleep */
+    Xen9pUsage usage;           /* of the thread, when it began */
+    unsigned *done;             /* where a worker counts it */
 };
 
 /* Returns: true if the call is to run in place, from now on. */
@@ -35,15 +38,8 @@ static inline bool v9fs_call_begin(V9fsPDU *pdu, V9fsCall *call)
     const V9fsTransport *t = pdu->s->transport;
 
     call->measured = false;
-    call->done = NULL;
+    call->enter = NULL;
     return t->call_begin && t->call_begin(pdu, call);
-}
-
-static inline void v9fs_call_start(V9fsCall *call)
-{
-    if (call->measured) {
-        call->begin = get_clock();
-    }
 }
 
 static inline void v9fs_call_stop(V9fsCall *call)
@@ -53,12 +49,17 @@ static inline void v9fs_call_stop(V9fsCall *call)
     }
 }
 
-/* A worker has made the call. */
-static inline void v9fs_call_done(V9fsCall *call)
+static inline void v9fs_call_enter(V9fsCall *call)
 {
-    v9fs_call_stop(call);
-    if (call->done) {
-        qatomic_inc(call->done);
+    if (call->enter) {
+        call->enter(call);
+    }
+}
+
+static inline void v9fs_call_leave(V9fsCall *call)
+{
+    if (call->enter) {
+        call->leave(call);
     }
 }
 
@@ -84,9 +85,9 @@ static inline void v9fs_call_end(V9fsPDU *pdu, V9fsCall *call)
             v9fs_call_stop(&co_call);                                   \
         } else {                                                        \
             v9fs_co_hop({                                               \
-                v9fs_call_start(&co_call);                              \
+                v9fs_call_enter(&co_call);                              \
                 v9fs_co_block(code_block);                              \
-                v9fs_call_done(&co_call);                               \
+                v9fs_call_leave(&co_call);                               \
             });                                                         \
         }                                                               \
         v9fs_call_end(pdu, &co_call);                                   \

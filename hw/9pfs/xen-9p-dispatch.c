@@ -137,15 +137,16 @@ static bool learn_here(Xen9pDispatch *d, Xen9pDispatchClass *class,
     if (took > slow(d)) {
         class->watch = XEN_9P_DISPATCH_WATCH;
     }
-    if (took <= XEN_9P_DISPATCH_LONG * slow(d)) {
-        if (slept == XEN_9P_SLEPT_UNKNOWN) {
+    if (took <= XEN_9P_DISPATCH_LONG * slow(d) ||
+        slept == XEN_9P_SLEPT_MAYBE) {
+        if (slept == XEN_9P_SLEPT_UNKNOWN || slept == XEN_9P_SLEPT_MAYBE) {
             counts = MIN(took, XEN_9P_DISPATCH_CAP * slow(d));
         } else if (slept == XEN_9P_SLEPT_NO) {
             counts = MIN(took, XEN_9P_DISPATCH_CAP_AWAKE * slow(d));
         }
     }
     mean_add(&class->mean, counts);
-    if (slept != XEN_9P_SLEPT_UNKNOWN) {
+    if (slept == XEN_9P_SLEPT_YES || slept == XEN_9P_SLEPT_NO) {
         mean_add(&class->asleep, slept == XEN_9P_SLEPT_YES ? took : 0);
     }
     if (class->mean <= slow(d) &&

@@ -72,6 +72,7 @@ typedef enum Xen9pDispatchRule {
 /* Whether a call slept, which not every call is asked. */
 typedef enum Xen9pDispatchSlept {
     XEN_9P_SLEPT_UNKNOWN,
+    XEN_9P_SLEPT_MAYBE,         /* or others have had the CPU meanwhile */
     XEN_9P_SLEPT_NO,
     XEN_9P_SLEPT_YES,
 } Xen9pDispatchSlept;
@@ -140,7 +141,8 @@ bool xen_9p_dispatch_here(Xen9pDispatch *d, uint8_t type, uint32_t size);
  * xen_9p_dispatch_end: learn from a call
  * @d: as for xen_9p_dispatch_begin()
  * @call: as that left it
- * @took: how long the call itself ran, in nanoseconds
+ * @took: how long the call itself ran, in nanoseconds; where it is known not
+ *        to have slept, without the time that others had the CPU
  * @slept: whether it was asleep meanwhile; of a call in place only
  * @now: as for xen_9p_dispatch_begin(); of a call in a worker, when the
  *       server goes on

@@ -19,6 +19,7 @@
 #include "qemu/queue.h"
 #include "hw/9pfs/9p.h"
 #include "hw/9pfs/xen-9p-dispatch.h"
+#include "hw/9pfs/xen-9p-usage.h"
 #include "hw/9pfs/xen-9p-iounit.h"
 #include "hw/9pfs/xen-9p-limit.h"
 #include "hw/9pfs/xen-9p-mounts.h"
@@ -126,6 +127,7 @@ struct Xen9pfsSession {
     unsigned calls_ended;       /* those of them that the loop knows of */
     V9fsPDU *pinned;            /* its calls run in place, or NULL */
     int64_t now;                /* when the clock was last looked at */
+    Xen9pUsage usage;           /* of its thread, when last asked */
 };
 
 /* What a transport offers to a session. All run in its event loop. */

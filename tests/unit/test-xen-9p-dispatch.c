@@ -159,6 +159,31 @@ static void test_outliers(void)
     g_assert_cmpuint(calls(&b, 1, 5 * US, false), ==, 0);
 }
 
+/*
+ * One that took very long while others had the CPU, perhaps: it stays, but
+ * those that follow are asked, and one of them that slept so long is enough.
+ */
+static void test_lost(void)
+{
+    Xen9pDispatchCall c;
+    Bench b;
+
+    bench_proven(&b);
+    do {
+        xen_9p_dispatch_begin(&b.d, TREAD, 4096, XEN_9P_CALL_LEARN, b.now, &c);
+        if (c.ask) {
+            xen_9p_dispatch_end(&b.d, &c, US, XEN_9P_SLEPT_NO, b.now);
+        }
+    } while (c.ask);
+    g_assert_false(xen_9p_dispatch_end(&b.d, &c, 50 * MS, XEN_9P_SLEPT_MAYBE,
+                                       b.now));
+    g_assert_true(xen_9p_dispatch_begin(&b.d, TREAD, 4096, XEN_9P_CALL_LEARN,
+                                        b.now, &c));
+    g_assert_true(c.ask);
+    g_assert_true(xen_9p_dispatch_end(&b.d, &c, 50 * MS, XEN_9P_SLEPT_YES,
+                                      b.now));
+}
+
 /* One in ten sleeps for 20 ms: out soon, and not back but for few trials. */
 static void test_mixed(void)
 {
@@ -354,6 +379,7 @@ int main(int argc, char **argv)
     g_test_add_func("/dispatch/steady", test_steady);
     g_test_add_func("/dispatch/slow-from-the-start", test_slow_from_the_start);
     g_test_add_func("/dispatch/outliers", test_outliers);
+    g_test_add_func("/dispatch/lost", test_lost);
     g_test_add_func("/dispatch/mixed", test_mixed);
     g_test_add_func("/dispatch/comes-back", test_comes_back);
     g_test_add_func("/dispatch/pauses", test_pauses);
