@@ -76,25 +76,25 @@ void pair_closedir_flushed(Session *s)
                          .request_only = true}));
 }
 
-/* A Tread goes on until the end of the file, unless it is cancelled. */
+/* A Twalk goes on to its last name, unless it is cancelled. */
 void pair_flush_high_tag(Session *s)
 {
     static const uint16_t tags[] = { 7, 0x7fff, 0x8000, 0x8001, 0xfffe };
 
-    host_file(s, "file", "text");
-    open_at(s, 1, "file", P9_DOTL_RDONLY);
+    host_file(s, "folder/file", "text");
     for (unsigned i = 0; i < G_N_ELEMENTS(tags); i++) {
         P9Req *old, *flush;
 
         g_test_message("tag 0x%x", tags[i]);
-        pair_hold(s, LOOP_FS_READ, true);
-        old = tread({.fe = s->fe, .fid = 1, .count = 100,
-                     .tag = P9_TAG(tags[i]), .request_only = true});
-        fixture_await_call(s->f, LOOP_FS_READ);
+        pair_hold(s, LOOP_FS_STAT, true);
+        old = twalk({.fe = s->fe, .fid = 0, .newfid = 1,
+                     .path = "folder/file", .tag = P9_TAG(tags[i]),
+                     .request_only = true});
+        fixture_await_call(s->f, LOOP_FS_STAT);
         flush = tflush({.fe = s->fe, .oldtag = tags[i],
                         .ring = P9_RING(old->ring), .request_only = true});
         g_assert_cmpint(p9_req_wait(flush, 100), ==, P9_OVERDUE);
-        pair_hold(s, LOOP_FS_READ, false);
+        pair_hold(s, LOOP_FS_STAT, false);
         g_assert_cmpuint(pair_wait(flush), ==, 0);
         fe_pump(s->front, 0);
         g_assert_false(old->done);

@@ -55,6 +55,13 @@ bool loop_fs_asks(Loop *loop)
     return atomic_load(&loop->shm->fs_only);
 }
 
+bool loop_fs_watched(Loop *loop)
+{
+    pid_t pid = atomic_load(&loop->shm->fs_pid);
+
+    return pid && (pid == LOOP_FS_ANY || pid == getpid());
+}
+
 uint32_t loop_fs_waiting(Loop *loop, LoopFsCall call)
 {
     return atomic_load(&loop->shm->fs[call].waiting);
@@ -79,11 +86,10 @@ static LoopFsThread this_thread(void)
 void loop_fs_call(Loop *loop, LoopFsCall call, dev_t dev)
 {
     LoopFsRec *rec = &loop->shm->fs[call];
-    pid_t pid = atomic_load(&loop->shm->fs_pid);
     uint64_t only = atomic_load(&loop->shm->fs_only);
     uint32_t number, delay;
 
-    if (pid == 0 || (pid != LOOP_FS_ANY && pid != getpid())) {
+    if (!loop_fs_watched(loop)) {
         return;
     }
     number = atomic_fetch_add(&rec->count[this_thread()], 1);

@@ -58,9 +58,10 @@ uint32_t loop_fs_count(Loop *loop, LoopFsCall call, LoopFsThread thread);
 
 /*
  * For the shim: a thread of this process is about to make a call, on the file
- * system @dev; and whether anybody wants to know which.
+ * system @dev; whether anybody wants to know which, or that there is one.
  */
 void loop_fs_call(Loop *loop, LoopFsCall call, dev_t dev);
 bool loop_fs_asks(Loop *loop);
+bool loop_fs_watched(Loop *loop);
 
 #endif

@@ -7,10 +7,13 @@
 #undef _FILE_OFFSET_BITS
 #include <dirent.h>
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -64,6 +67,38 @@ int openat64(int dirfd, const char *path, int flags, ...)
                                                        mode);
 }
 
+int statx(int dirfd, const char *path, int flags, unsigned int mask,
+          struct statx *st)
+{
+    return REAL(statx, LOOP_FS_STAT, dev_of(dirfd))(dirfd, path, flags, mask,
+                                                    st);
+}
+
+/* What the C library has no function for. */
+long syscall(long number, ...)
+{
+    static typeof(&syscall) real;
+    long arg[6];
+    va_list args;
+
+    va_start(args, number);
+    for (int i = 0; i < 6; i++) {
+        arg[i] = va_arg(args, long);
+    }
+    va_end(args);
+    if (!real) {
+        real = (typeof(&syscall))dlsym(RTLD_NEXT, "syscall");
+    }
+    if (number == SYS_openat2 && getenv("XEN_LOOPBACK_OLD_KERNEL")) {
+        errno = ENOSYS;
+        return -1;
+    }
+    if (number == SYS_openat2 && shim_attached()) {
+        loop_fs_call(shim_loop(), LOOP_FS_OPEN, dev_of(arg[0]));
+    }
+    return real(number, arg[0], arg[1], arg[2], arg[3], arg[4], arg[5]);
+}
+
 ssize_t preadv64(int fd, const struct iovec *iov, int count, off64_t offset)
 {
     return REAL(preadv64, LOOP_FS_READ, dev_of(fd))(fd, iov, count, offset);
@@ -92,7 +127,8 @@ static bool is_file(int fd)
 {
     struct stat64 st;
 
-    return shim_attached() && gettid() != getpid() && fstat64(fd, &st) == 0 &&
+    return shim_attached() && loop_fs_watched(shim_loop()) &&
+        gettid() != getpid() && fstat64(fd, &st) == 0 &&
         (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode));
 }
 

@@ -7,6 +7,7 @@
  *     XEN_LOOPBACK         the loopback's file; needed
  *     XEN_LOOPBACK_DOMID   the domain that the process belongs to; 0
  *     XEN_LOOPBACK_FAULTS  rules as in ../core/fault.h
+ *     XEN_LOOPBACK_OLD_KERNEL  there is no openat2()
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
