@@ -19,55 +19,54 @@
 #include "hw/9pfs/xen-9p-pass.h"
 #include "hw/xen/io/virtfs.h"
 
+typedef enum ConfigKind {
+    WORD,                       /* one of those allowed */
+    NUMBER,
+    NAME,                       /* any */
+} ConfigKind;
+
 /* An optional node of the backend, and what it may hold. */
 typedef struct ConfigOption {
     const char *node;
+    ConfigKind kind;
     const char *allowed;        /* for the message; words split by '|' */
-    uint64_t max;               /* of a number, 0: one of the words */
+    uint64_t max;               /* of a number */
     uint64_t min;
 } ConfigOption;
 
-#define MODE    "an octal mode such as 0644"
-#define NUMBER  "a number"
-/* Any. */
-#define ID      "the id of an -object iothread"
+#define ONE_OF(node, words)     { node, WORD, words, 0, 0 }
+#define UP_TO(node, max)        { node, NUMBER, "a number", max, 0 }
+#define MODE(node) \
+    { node, NUMBER, "an octal mode such as 0644", 0777, 0 }
+#define LIMIT(of) \
+    UP_TO("throttling/" of, THROTTLE_VALUE_MAX), \
+    UP_TO("throttling/" of "-max", THROTTLE_VALUE_MAX), \
+    UP_TO("throttling/" of "-max-length", UINT32_MAX)
 
 static const ConfigOption options[] = {
-    { "readonly", "on|off|1|0", 0, 0 },
-    { "multidevs", "remap|forbid|warn", 0, 0 },
-    { "writeout", "immediate", 0, 0 },
-    { "fmode", MODE, 0777, 0 },
-    { "dmode", MODE, 0777, 0 },
-    { "max_xattr", NUMBER, UINT32_MAX, 0 },
-    { "throttling/bps-total", NUMBER, THROTTLE_VALUE_MAX, 0 },
-    { "throttling/bps-read", NUMBER, THROTTLE_VALUE_MAX, 0 },
-    { "throttling/bps-write", NUMBER, THROTTLE_VALUE_MAX, 0 },
-    { "throttling/iops-total", NUMBER, THROTTLE_VALUE_MAX, 0 },
-    { "throttling/iops-read", NUMBER, THROTTLE_VALUE_MAX, 0 },
-    { "throttling/iops-write", NUMBER, THROTTLE_VALUE_MAX, 0 },
-    { "throttling/bps-total-max", NUMBER, THROTTLE_VALUE_MAX, 0 },
-    { "throttling/bps-read-max", NUMBER, THROTTLE_VALUE_MAX, 0 },
-    { "throttling/bps-write-max", NUMBER, THROTTLE_VALUE_MAX, 0 },
-    { "throttling/iops-total-max", NUMBER, THROTTLE_VALUE_MAX, 0 },
-    { "throttling/iops-read-max", NUMBER, THROTTLE_VALUE_MAX, 0 },
-    { "throttling/iops-write-max", NUMBER, THROTTLE_VALUE_MAX, 0 },
-    { "throttling/bps-total-max-length", NUMBER, UINT32_MAX, 0 },
-    { "throttling/bps-read-max-length", NUMBER, UINT32_MAX, 0 },
-    { "throttling/bps-write-max-length", NUMBER, UINT32_MAX, 0 },
-    { "throttling/iops-total-max-length", NUMBER, UINT32_MAX, 0 },
-    { "throttling/iops-read-max-length", NUMBER, UINT32_MAX, 0 },
-    { "throttling/iops-write-max-length", NUMBER, UINT32_MAX, 0 },
-    { "throttling/iops-size", NUMBER, UINT32_MAX, 0 },
+    ONE_OF("readonly", "on|off|1|0"),
+    ONE_OF("multidevs", "remap|forbid|warn"),
+    ONE_OF("writeout", "immediate"),
+    MODE("fmode"),
+    MODE("dmode"),
+    UP_TO("max_xattr", UINT32_MAX),
+    LIMIT("bps-total"),
+    LIMIT("bps-read"),
+    LIMIT("bps-write"),
+    LIMIT("iops-total"),
+    LIMIT("iops-read"),
+    LIMIT("iops-write"),
+    UP_TO("throttling/iops-size", UINT32_MAX),
 };
 
 /* The same of those that are not of -fsdev. */
 static const ConfigOption own_options[] = {
-    { "dispatch", XEN_9P_DISPATCH_MODES, 0, 0 },
-    { "grant-policy", XEN_9P_GRANT_POLICIES, 0, 0 },
+    ONE_OF("dispatch", XEN_9P_DISPATCH_MODES),
+    ONE_OF("grant-policy", XEN_9P_GRANT_POLICIES),
     /* Not longer than a pass may take. */
-    { "poll-max-ns", NUMBER " up to 100000", XEN_9P_PASS_NS, 0 },
-    { "max-fids", NUMBER " from 16 to 16777216", 16 * MiB, 16 },
-    { "iothread", ID, 0, 0 },
+    { "poll-max-ns", NUMBER, "a number up to 100000", XEN_9P_PASS_NS, 0 },
+    { "max-fids", NUMBER, "a number from 16 to 16777216", 16 * MiB, 16 },
+    { "iothread", NAME, "the id of an -object iothread", 0, 0 },
 };
 
 #define SECURITY_MODELS "none|passthrough|mapped|mapped-xattr|mapped-file"
@@ -161,14 +160,17 @@ static bool check_option(const ConfigOption *option, const char *value,
     uint64_t number;
     bool valid;
 
-    if (option->max) {
+    switch (option->kind) {
+    case WORD:
+        valid = word_index(value, option->allowed) >= 0;
+        break;
+    case NUMBER:
         valid = g_ascii_isdigit(value[0]) &&
             qemu_strtou64(value, NULL, 0, &number) == 0 &&
             number >= option->min && number <= option->max;
-    } else if (g_str_equal(option->allowed, ID)) {
+        break;
+    default:
         valid = value[0] != '\0';
-    } else {
-        valid = word_index(value, option->allowed) >= 0;
     }
     if (!valid) {
         value_error(errp, option->node, value, option->allowed);
@@ -311,9 +313,9 @@ static bool set_option(XenLegacyDevice *xendev, const ConfigOption *option,
 
     /* The spelling of QemuOpts. */
     name = g_strdelimit(g_strdup(option->node), "/", '.');
-    if (g_str_equal(value, "1") && !option->max) {
+    if (g_str_equal(value, "1") && option->kind == WORD) {
         set = "on";
-    } else if (g_str_equal(value, "0") && !option->max) {
+    } else if (g_str_equal(value, "0") && option->kind == WORD) {
         set = "off";
     }
     return qemu_opt_set(opts, name, set, errp);
