@@ -19,10 +19,12 @@
 #include "hw/9pfs/xen-9p-ring.h"
 #include "hw/9pfs/xen-9p-session.h"
 #include "hw/9pfs/xen-9p-start.h"
+#include "hw/9pfs/xen-9p-store.h"
 #include "hw/9pfs/xen-9p-thread.h"
 #include "hw/9pfs/xen-9p-throttle.h"
 #include "hw/9pfs/xen-9p-watch.h"
 #include "hw/xen/io/virtfs.h"
+#include "hw/xen/xen-bus-helper.h"
 #include "system/system.h"
 #include "trace.h"
 
@@ -31,8 +33,6 @@
  * though the host's file system still has them.
  */
 #define RELEASE_MS          200
-/* How often a state is written that others are in the way of. */
-#define PUBLISH_TRIES       32
 
 /* What one device may write to the log: a guest can cause errors at will. */
 #define LOG_LINES           10
@@ -97,77 +97,61 @@ static Xen9pfsDevice *device_of(XenLegacyDevice *xendev)
     return container_of(xendev, Xen9pfsDevice, xendev);
 }
 
-/* ---- Errors ---- */
+/* ---- What xenstore is told ---- */
 
-/* False where the toolstack has removed the device: then write nothing. */
-static bool device_exists(Xen9pfsDevice *dev)
+/* A state, with InitWait what is offered then; or an error. */
+typedef struct Word {
+    Xen9pfsDevice *dev;
+    enum xenbus_state state;
+    const char *error;          /* NULL: the state */
+} Word;
+
+static void write_offer(const Word *word, xs_transaction_t t, Error **errp)
 {
-    g_autofree char *state = xenstore_read_be_str(&dev->xendev, "state");
+    ERRP_GUARD();
+    const DeviceType *type = word->dev->type;
+    const char *be = word->dev->xendev.be;
 
-    return state != NULL;
-}
-
-static bool write_node(Xen9pfsDevice *dev, xs_transaction_t t,
-                       const char *node, const char *value)
-{
-    g_autofree char *path = g_strdup_printf("%s/%s", dev->xendev.be, node);
-
-    return qemu_xen_xs_write(xenstore, t, path, value, strlen(value));
-}
-
-static bool write_number(Xen9pfsDevice *dev, xs_transaction_t t,
-                         const char *node, int number)
-{
-    g_autofree char *value = g_strdup_printf("%d", number);
-
-    return write_node(dev, t, node, value);
-}
-
-/* What the backend offers, before the state InitWait. */
-static bool write_offer(Xen9pfsDevice *dev, xs_transaction_t t)
-{
-    const DeviceType *type = dev->type;
-    bool done = write_node(dev, t, "hotplug-status", "connected");
-
+    xs_node_printf(xenstore, t, be, "hotplug-status", errp, "connected");
     for (size_t i = 0; i < ARRAY_SIZE(type->offer) && type->offer[i].node &&
-         done; i++) {
-        done = write_number(dev, t, type->offer[i].node, type->offer[i].value);
+         !*errp; i++) {
+        xs_node_printf(xenstore, t, be, type->offer[i].node, errp, "%d",
+                       type->offer[i].value);
     }
-    return done;
 }
 
 /*
- * Write the state, with InitWait the offer, unless the toolstack has removed
- * the device, or does so now: it is not to be there again.
- *
- * Returns: false if xenstore does not take it.
+ * Unless the toolstack has removed the device, or does so now: it is not to be
+ * there again.
  */
+static void write_word(void *opaque, xs_transaction_t t, Error **errp)
+{
+    ERRP_GUARD();
+    const Word *word = opaque;
+    const char *be = word->dev->xendev.be;
+
+    if (!xen_9p_store_has(t, "%s/state", be)) {
+        return;
+    }
+    if (word->error) {
+        /* In the form that Linux's backends give it. */
+        g_autofree char *base = g_strdup_printf("error/%s", be);
+
+        xs_node_printf(xenstore, t, base, "error", errp, "%d %s", EINVAL,
+                       word->error);
+        return;
+    }
+    xs_node_printf(xenstore, t, be, "state", errp, "%d", word->state);
+    if (word->state == XenbusStateInitWait && !*errp) {
+        write_offer(word, t, errp);
+    }
+}
+
+/* Returns: false if xenstore does not take it. */
 static bool device_publish(Xen9pfsDevice *dev, enum xenbus_state state)
 {
-    g_autofree char *path = g_strdup_printf("%s/state", dev->xendev.be);
-
-    for (int i = 0; i < PUBLISH_TRIES; i++) {
-        xs_transaction_t t = qemu_xen_xs_transaction_start(xenstore);
-        unsigned int len;
-        char *before;
-        bool exists, done;
-
-        if (t == XBT_NULL) {
-            return false;
-        }
-        before = qemu_xen_xs_read(xenstore, t, path, &len);
-        exists = before;
-        free(before);
-        done = exists && write_number(dev, t, "state", state) &&
-            (state != XenbusStateInitWait || write_offer(dev, t));
-        if (qemu_xen_xs_transaction_end(xenstore, t, !done)) {
-            return done || !exists;
-        }
-        if (!done || errno != EAGAIN) {
-            return false;
-        }
-    }
-    return false;
+    return xen_9p_store_transact(write_word, &(Word) { dev, state, NULL },
+                                 NULL);
 }
 
 /*
@@ -183,6 +167,8 @@ static bool device_set_state(Xen9pfsDevice *dev, enum xenbus_state state)
     return device_publish(dev, state);
 }
 
+/* ---- Errors ---- */
+
 static bool log_allowed(Xen9pfsDevice *dev)
 {
     int64_t now = qemu_clock_get_ms(QEMU_CLOCK_REALTIME);
@@ -196,14 +182,12 @@ static bool log_allowed(Xen9pfsDevice *dev)
 
 /*
  * Tell the operator: one line in QEMU's log, and the error node that xenbus
- * keeps for a backend, in the form that Linux's backends give it.
+ * keeps for a backend.
  */
 static void device_report(Xen9pfsDevice *dev, const Error *err)
 {
     XenLegacyDevice *xendev = &dev->xendev;
     const char *why = error_get_pretty(err);
-    g_autofree char *base = g_strdup_printf("error/%s", xendev->be);
-    g_autofree char *value = g_strdup_printf("%d %s", EINVAL, why);
 
     trace_xen_9pfs_error(xendev->name, why);
     if (log_allowed(dev)) {
@@ -211,9 +195,7 @@ static void device_report(Xen9pfsDevice *dev, const Error *err)
                      why, dev->log_lines == LOG_LINES ?
                      " (further errors are not logged for a while)" : "");
     }
-    if (device_exists(dev)) {
-        xenstore_write_str(base, "error", value);
-    }
+    xen_9p_store_transact(write_word, &(Word) { dev, 0, why }, NULL);
 }
 
 static void device_clear_error(Xen9pfsDevice *dev)
@@ -222,19 +204,11 @@ static void device_clear_error(Xen9pfsDevice *dev)
     g_autofree char *domain = g_strdup_printf("error/backend/%s/%d",
                                               xendev->type, xendev->dom);
     g_autofree char *base = g_strdup_printf("error/%s", xendev->be);
-    g_autofree char *old = xenstore_read_str(base, "error");
-    unsigned int others;
-    char **names;
 
-    if (!old) {
-        return;
+    if (xen_9p_store_has(XBT_NULL, "%s/error", base)) {
+        qemu_xen_xs_destroy(xenstore, XBT_NULL, base);
+        xen_9p_store_prune(XBT_NULL, domain);
     }
-    qemu_xen_xs_destroy(xenstore, XBT_NULL, base);
-    names = qemu_xen_xs_directory(xenstore, XBT_NULL, domain, &others);
-    if (names && others == 0) {
-        qemu_xen_xs_destroy(xenstore, XBT_NULL, domain);
-    }
-    free(names);
 }
 
 /* ---- Session ---- */

@@ -28,15 +28,10 @@
 #include "hw/9pfs/xen-9p-compat.h"
 #include "hw/9pfs/xen-9p-config.h"
 #include "hw/9pfs/xen-9p-start.h"
+#include "hw/9pfs/xen-9p-store.h"
 #include "hw/qdev-properties.h"
 #include "hw/xen/xen-bus-helper.h"
 #include "system/system.h"
-
-/*
- * How often a transaction is begun again. Toolstacks get in its way once or
- * twice; the main loop waits meanwhile.
- */
-#define TRANSACT_TRIES 32
 
 #define TYPE_XEN_9PFS_SHARE "xen-9pfs"
 OBJECT_DECLARE_SIMPLE_TYPE(Xen9pfsShare, XEN_9PFS_SHARE)
@@ -201,36 +196,6 @@ static bool share_check(Xen9pfsShare *share, Error **errp)
 
 /* ---- xenstore ---- */
 
-static bool G_GNUC_PRINTF(2, 3) node_exists(xs_transaction_t t,
-                                            const char *fmt, ...)
-{
-    g_autofree char *path = NULL;
-    unsigned int len;
-    char *value;
-    va_list ap;
-
-    va_start(ap, fmt);
-    path = g_strdup_vprintf(fmt, ap);
-    va_end(ap);
-    value = qemu_xen_xs_read(xenstore, t, path, &len);
-    free(value);
-    return value;
-}
-
-/* Remove the directory that one of ours was in, if that was the last. */
-static void parent_prune(xs_transaction_t t, const char *path)
-{
-    g_autofree char *parent = g_path_get_dirname(path);
-    unsigned int others;
-    char **names;
-
-    names = qemu_xen_xs_directory(xenstore, t, parent, &others);
-    if (names && others == 0) {
-        qemu_xen_xs_destroy(xenstore, t, parent);
-    }
-    free(names);
-}
-
 /* The domain that QEMU runs in. */
 static unsigned own_domid(void)
 {
@@ -283,9 +248,9 @@ static bool devid_is_free(Xen9pfsShare *share, xs_transaction_t t,
             return false;
         }
     }
-    return !node_exists(t, "%s/%s", backends, name) &&
-        !node_exists(t, "/libxl/%u/device/%s/%s", xen_domid, share->protocol,
-                     name);
+    return !xen_9p_store_has(t, "%s/%s", backends, name) &&
+        !xen_9p_store_has(t, "/libxl/%u/device/%s/%s", xen_domid,
+                          share->protocol, name);
 }
 
 /* A number for the device, or -1 where it cannot be made. */
@@ -323,7 +288,7 @@ static bool share_place(Xen9pfsShare *share, xs_transaction_t t, Error **errp)
         xen_domid);
     int32_t devid;
 
-    if (!node_exists(t, "/local/domain/%u", xen_domid)) {
+    if (!xen_9p_store_has(t, "/local/domain/%u", xen_domid)) {
         error_setg(errp, "there is no domain %u", xen_domid);
         return false;
     }
@@ -339,28 +304,22 @@ static bool share_place(Xen9pfsShare *share, xs_transaction_t t, Error **errp)
 }
 
 /* Nodes of one end: names and values, NULL at the end. */
-static bool write_nodes(xs_transaction_t t, const char *dir, unsigned owner,
+static void write_nodes(xs_transaction_t t, const char *dir, unsigned owner,
                         unsigned reader, const char *const *nodes,
                         Error **errp)
 {
+    ERRP_GUARD();
+
     /* What is made below inherits these rights. */
-    bool done = qemu_xen_xs_create(xenstore, t, owner, reader, XS_PERM_READ,
-                                   dir);
-
-    for (; *nodes && done; nodes += 2) {
-        g_autofree char *path = g_strdup_printf("%s/%s", dir, nodes[0]);
-
-        done = qemu_xen_xs_write(xenstore, t, path, nodes[1],
-                                 strlen(nodes[1]));
+    xs_node_create(xenstore, t, dir, owner, reader, XS_PERM_READ, errp);
+    for (; *nodes && !*errp; nodes += 2) {
+        xs_node_printf(xenstore, t, dir, nodes[0], errp, "%s", nodes[1]);
     }
-    if (!done) {
-        error_setg_errno(errp, errno, "cannot write to xenstore, at %s", dir);
-    }
-    return done;
 }
 
-static bool share_write(Xen9pfsShare *share, xs_transaction_t t, Error **errp)
+static void share_write(Xen9pfsShare *share, xs_transaction_t t, Error **errp)
 {
+    ERRP_GUARD();
     g_autoptr(GPtrArray) back = g_ptr_array_new();
     g_autofree char *back_id = g_strdup_printf("%u", own_domid());
     g_autofree char *front_id = g_strdup_printf("%u", xen_domid);
@@ -386,54 +345,32 @@ static bool share_write(Xen9pfsShare *share, xs_transaction_t t, Error **errp)
         g_ptr_array_add(back, value);
     }
     g_ptr_array_add(back, NULL);
-    return write_nodes(t, share->front, xen_domid, own_domid(), front, errp) &&
+    write_nodes(t, share->front, xen_domid, own_domid(), front, errp);
+    if (!*errp) {
         write_nodes(t, share->back, own_domid(), xen_domid,
                     (const char *const *)back->pdata, errp);
+    }
 }
 
-static bool share_prune(Xen9pfsShare *share, xs_transaction_t t,
+static void share_create(void *opaque, xs_transaction_t t, Error **errp)
+{
+    Xen9pfsShare *share = opaque;
+
+    if (share_place(share, t, errp)) {
+        share_write(share, t, errp);
+    }
+}
+
+/* The folders that its nodes were in, if those were the last. */
+static void share_prune(void *opaque, xs_transaction_t t,
                         Error **errp G_GNUC_UNUSED)
 {
-    parent_prune(t, share->front);
-    parent_prune(t, share->back);
-    return true;
-}
+    Xen9pfsShare *share = opaque;
+    g_autofree char *devices = g_path_get_dirname(share->front);
+    g_autofree char *backends = g_path_get_dirname(share->back);
 
-static bool share_create(Xen9pfsShare *share, xs_transaction_t t, Error **errp)
-{
-    return share_place(share, t, errp) && share_write(share, t, errp);
-}
-
-/*
- * Do it all, or nothing: again where others were at the same nodes, which is
- * to be nodes that the guest cannot write.
- */
-static bool share_transact(Xen9pfsShare *share,
-                           bool (*act)(Xen9pfsShare *share,
-                                       xs_transaction_t t, Error **errp),
-                           Error **errp)
-{
-    for (int i = 0; i < TRANSACT_TRIES; i++) {
-        xs_transaction_t t = qemu_xen_xs_transaction_start(xenstore);
-
-        if (t != XBT_NULL) {
-            if (!act(share, t, errp)) {
-                qemu_xen_xs_transaction_end(xenstore, t, true);
-                return false;
-            }
-            if (qemu_xen_xs_transaction_end(xenstore, t, false)) {
-                return true;
-            }
-        }
-        if (t == XBT_NULL || errno != EAGAIN) {
-            error_setg_errno(errp, errno, "xenstore does not take the device");
-            return false;
-        }
-    }
-    error_setg(errp, "device with tag '%s': nodes of domain %u change all the "
-               "time, pause the domain and try again", share->mount_tag,
-               xen_domid);
-    return false;
+    xen_9p_store_prune(t, devices);
+    xen_9p_store_prune(t, backends);
 }
 
 /* ---- The device ---- */
@@ -455,7 +392,7 @@ static void share_remove(Xen9pfsShare *share)
     if (share->back) {
         node_remove(share->front);
         node_remove(share->back);
-        share_transact(share, share_prune, NULL);
+        xen_9p_store_transact(share_prune, share, NULL);
     }
     g_clear_pointer(&share->front, g_free);
     g_clear_pointer(&share->back, g_free);
@@ -473,7 +410,7 @@ static void share_realize(DeviceState *dev, Error **errp)
     if (!share_check(share, errp)) {
         return;
     }
-    if (!share_transact(share, share_create, errp)) {
+    if (!xen_9p_store_transact(share_create, share, errp)) {
         g_clear_pointer(&share->front, g_free);
         g_clear_pointer(&share->back, g_free);
         return;
