@@ -38,10 +38,6 @@ typedef struct ConfigOption {
 #define UP_TO(node, max)        { node, NUMBER, "a number", max, 0 }
 #define MODE(node) \
     { node, NUMBER, "an octal mode such as 0644", 0777, 0 }
-#define LIMIT(of) \
-    UP_TO("throttling/" of, THROTTLE_VALUE_MAX), \
-    UP_TO("throttling/" of "-max", THROTTLE_VALUE_MAX), \
-    UP_TO("throttling/" of "-max-length", UINT32_MAX)
 
 static const ConfigOption options[] = {
     ONE_OF("readonly", "on|off|1|0"),
@@ -50,12 +46,24 @@ static const ConfigOption options[] = {
     MODE("fmode"),
     MODE("dmode"),
     UP_TO("max_xattr", UINT32_MAX),
-    LIMIT("bps-total"),
-    LIMIT("bps-read"),
-    LIMIT("bps-write"),
-    LIMIT("iops-total"),
-    LIMIT("iops-read"),
-    LIMIT("iops-write"),
+    UP_TO("throttling/bps-total", THROTTLE_VALUE_MAX),
+    UP_TO("throttling/bps-read", THROTTLE_VALUE_MAX),
+    UP_TO("throttling/bps-write", THROTTLE_VALUE_MAX),
+    UP_TO("throttling/iops-total", THROTTLE_VALUE_MAX),
+    UP_TO("throttling/iops-read", THROTTLE_VALUE_MAX),
+    UP_TO("throttling/iops-write", THROTTLE_VALUE_MAX),
+    UP_TO("throttling/bps-total-max", THROTTLE_VALUE_MAX),
+    UP_TO("throttling/bps-read-max", THROTTLE_VALUE_MAX),
+    UP_TO("throttling/bps-write-max", THROTTLE_VALUE_MAX),
+    UP_TO("throttling/iops-total-max", THROTTLE_VALUE_MAX),
+    UP_TO("throttling/iops-read-max", THROTTLE_VALUE_MAX),
+    UP_TO("throttling/iops-write-max", THROTTLE_VALUE_MAX),
+    UP_TO("throttling/bps-total-max-length", UINT32_MAX),
+    UP_TO("throttling/bps-read-max-length", UINT32_MAX),
+    UP_TO("throttling/bps-write-max-length", UINT32_MAX),
+    UP_TO("throttling/iops-total-max-length", UINT32_MAX),
+    UP_TO("throttling/iops-read-max-length", UINT32_MAX),
+    UP_TO("throttling/iops-write-max-length", UINT32_MAX),
     UP_TO("throttling/iops-size", UINT32_MAX),
 };
 
