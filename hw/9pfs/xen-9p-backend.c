@@ -15,42 +15,16 @@
 #include "qapi/error.h"
 #include "qemu/error-report.h"
 #include "hw/9pfs/xen-9p-config.h"
+#include "hw/9pfs/xen-9p-device.h"
 #include "hw/9pfs/xen-9p-grant.h"
 #include "hw/9pfs/xen-9p-ring.h"
-#include "hw/9pfs/xen-9p-session.h"
 #include "hw/9pfs/xen-9p-start.h"
-#include "hw/9pfs/xen-9p-store.h"
-#include "hw/9pfs/xen-9p-thread.h"
 #include "hw/9pfs/xen-9p-throttle.h"
-#include "hw/9pfs/xen-9p-watch.h"
 #include "hw/xen/io/virtfs.h"
-#include "hw/xen/xen-bus-helper.h"
 #include "system/system.h"
 #include "trace.h"
 
-/*
- * How long a frontend waits for its grants before it is told that it is over,
- * though the host's file system still has them.
- */
-#define RELEASE_MS          200
-
-/* What one device may write to the log: a guest can cause errors at will. */
-#define LOG_LINES           10
-#define LOG_PERIOD_MS       (60 * 1000)
-
-/* What the two ends of a type of device tell each other in xenstore. */
-typedef struct DeviceType {
-    const char *name;
-    const Xen9pfsTransport *transport;
-    struct {
-        const char *node;
-        int value;
-    } offer[6];                 /* ours, before InitWait */
-    int (*read_rings)(XenLegacyDevice *xendev, Xen9pfsRingConf *conf,
-                      Error **errp);
-} DeviceType;
-
-static const DeviceType types[] = {
+static const Xen9pfsType types[] = {
     {
         .name = "9pfs",
         .transport = &xen_9pfs_flex_transport,
@@ -75,183 +49,12 @@ static const DeviceType types[] = {
     },
 };
 
-struct Xen9pfsDevice {
-    XenLegacyDevice xendev;     /* must be first: the framework allocates */
-    const DeviceType *type;
-    Xen9pThread thread;         /* from init() on */
-    Xen9pfsSession *session;    /* from init() to disconnect(), or NULL */
-    Xen9pfsSession *leaving;    /* closed, but not gone yet, or NULL */
-    QEMUTimer *overdue;         /* when that has taken too long */
-    bool owed;                  /* xenstore does not have be_state yet */
-    Xen9pWatch watch;           /* of its session's event loop */
-    ThrottleState used;         /* of its limits, when a session ended last */
-    Notifier exit;
-    Error *unplug_blocker;
-    bool inherited;             /* connected by a backend that has died */
-    int64_t log_start;
-    unsigned log_lines;
-};
-
 static Xen9pfsDevice *device_of(XenLegacyDevice *xendev)
 {
     return container_of(xendev, Xen9pfsDevice, xendev);
 }
 
-/* ---- What xenstore is told ---- */
-
-/* A state, with InitWait what is offered then; or an error. */
-typedef struct Word {
-    Xen9pfsDevice *dev;
-    enum xenbus_state state;
-    const char *error;          /* NULL: the state */
-} Word;
-
-static void write_offer(const Word *word, xs_transaction_t t, Error **errp)
-{
-    ERRP_GUARD();
-    const DeviceType *type = word->dev->type;
-    const char *be = word->dev->xendev.be;
-
-    xs_node_printf(xenstore, t, be, "hotplug-status", errp, "connected");
-    for (size_t i = 0; i < ARRAY_SIZE(type->offer) && type->offer[i].node &&
-         !*errp; i++) {
-        xs_node_printf(xenstore, t, be, type->offer[i].node, errp, "%d",
-                       type->offer[i].value);
-    }
-}
-
-/*
- * Unless the toolstack has removed the device, or does so now: it is not to be
- * there again.
- */
-static void write_word(void *opaque, xs_transaction_t t, Error **errp)
-{
-    ERRP_GUARD();
-    const Word *word = opaque;
-    const char *be = word->dev->xendev.be;
-
-    if (!xen_9p_store_has(t, "%s/state", be)) {
-        return;
-    }
-    if (word->error) {
-        /* In the form that Linux's backends give it. */
-        g_autofree char *base = g_strdup_printf("error/%s", be);
-
-        xs_node_printf(xenstore, t, base, "error", errp, "%d %s", EINVAL,
-                       word->error);
-        return;
-    }
-    xs_node_printf(xenstore, t, be, "state", errp, "%d", word->state);
-    if (word->state == XenbusStateInitWait && !*errp) {
-        write_offer(word, t, errp);
-    }
-}
-
-/* Returns: false if xenstore does not take it. */
-static bool device_publish(Xen9pfsDevice *dev, enum xenbus_state state)
-{
-    return xen_9p_store_transact(write_word, &(Word) { dev, state, NULL },
-                                 NULL);
-}
-
-/*
- * Our idea of the state changes even where xenstore does not take it: what
- * the framework does next has to fit what has been done here.
- */
-static bool device_set_state(Xen9pfsDevice *dev, enum xenbus_state state)
-{
-    if (dev->xendev.be_state == state) {
-        return true;
-    }
-    dev->xendev.be_state = state;
-    return device_publish(dev, state);
-}
-
-/* ---- Errors ---- */
-
-static bool log_allowed(Xen9pfsDevice *dev)
-{
-    int64_t now = qemu_clock_get_ms(QEMU_CLOCK_REALTIME);
-
-    if (dev->log_lines == 0 || now - dev->log_start > LOG_PERIOD_MS) {
-        dev->log_start = now;
-        dev->log_lines = 0;
-    }
-    return dev->log_lines++ < LOG_LINES;
-}
-
-/*
- * Tell the operator: one line in QEMU's log, and the error node that xenbus
- * keeps for a backend.
- */
-static void device_report(Xen9pfsDevice *dev, const Error *err)
-{
-    XenLegacyDevice *xendev = &dev->xendev;
-    const char *why = error_get_pretty(err);
-
-    trace_xen_9pfs_error(xendev->name, why);
-    if (log_allowed(dev)) {
-        error_report("xen %s of domain %d: %s%s", xendev->name, xendev->dom,
-                     why, dev->log_lines == LOG_LINES ?
-                     " (further errors are not logged for a while)" : "");
-    }
-    xen_9p_store_transact(write_word, &(Word) { dev, 0, why }, NULL);
-}
-
-static void device_clear_error(Xen9pfsDevice *dev)
-{
-    XenLegacyDevice *xendev = &dev->xendev;
-    g_autofree char *domain = g_strdup_printf("error/backend/%s/%d",
-                                              xendev->type, xendev->dom);
-    g_autofree char *base = g_strdup_printf("error/%s", xendev->be);
-
-    if (xen_9p_store_has(XBT_NULL, "%s/error", base)) {
-        qemu_xen_xs_destroy(xenstore, XBT_NULL, base);
-        xen_9p_store_prune(XBT_NULL, domain);
-    }
-}
-
 /* ---- Session ---- */
-
-/*
- * Go to a state by which the frontend is told that its grants are its own
- * again: in memory, and in xenstore as soon as that is true.
- */
-static void device_leave(Xen9pfsDevice *dev, enum xenbus_state state)
-{
-    if (dev->leaving && !xen_9pfs_session_released(dev->leaving) &&
-        timer_pending(dev->overdue)) {
-        dev->xendev.be_state = state;
-        dev->owed = true;
-    } else {
-        device_set_state(dev, state);
-    }
-}
-
-/* It is true now, or will not be for long. */
-static void device_settle(Xen9pfsDevice *dev)
-{
-    XenLegacyDevice *xendev = &dev->xendev;
-
-    timer_del(dev->overdue);
-    if (dev->owed && (xendev->be_state == XenbusStateClosing ||
-                      xendev->be_state == XenbusStateClosed)) {
-        device_publish(dev, xendev->be_state);
-    }
-    dev->owed = false;
-}
-
-static void device_overdue(void *opaque)
-{
-    Xen9pfsDevice *dev = opaque;
-
-    if (dev->leaving && log_allowed(dev)) {
-        warn_report("%s: the host's file system is busy with its requests, "
-                    "its memory stays mapped until they end",
-                    dev->leaving->name);
-    }
-    device_settle(dev);
-}
 
 /*
  * End the device's session, if it has one. What its requests need stays
@@ -272,8 +75,7 @@ static void session_close(Xen9pfsDevice *dev)
     dev->session = NULL;
     dev->leaving = session;
     if (!xen_9pfs_session_released(session)) {
-        timer_mod(dev->overdue, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) +
-                  RELEASE_MS);
+        xen_9p_device_await_release(dev);
     }
     xen_9pfs_session_close(session);
 }
@@ -290,7 +92,7 @@ static void session_orphan(Xen9pfsDevice *dev)
 /* ---- A device that a backend which has died has left ---- */
 
 /* Whether another backend lives: an event channel is bound but once. */
-static bool device_is_served(XenLegacyDevice *xendev, const DeviceType *type)
+static bool device_is_served(XenLegacyDevice *xendev, const Xen9pfsType *type)
 {
     Xen9pfsRingConf conf[XEN_9PFS_MAX_RINGS];
     Error *err = NULL;
@@ -356,7 +158,7 @@ static bool device_disown(Xen9pfsDevice *dev)
                        xendev->fe_state != XenbusStateConnected)) {
         return false;
     }
-    device_set_state(dev, XenbusStateClosing);
+    xen_9p_device_set_state(dev, XenbusStateClosing);
     return true;
 }
 
@@ -364,9 +166,9 @@ static bool device_disown(Xen9pfsDevice *dev)
 
 static void device_fail(Xen9pfsDevice *dev, const Error *err)
 {
-    device_report(dev, err);
+    xen_9p_device_report(dev, err);
     session_close(dev);
-    device_leave(dev, XenbusStateClosing);
+    xen_9p_device_leave(dev, XenbusStateClosing);
 }
 
 static void device_get_stats(Object *obj, Visitor *v, const char *name,
@@ -381,7 +183,7 @@ static void device_get_stats(Object *obj, Visitor *v, const char *name,
 /* The domain is gone, or going: its error nodes are nobody's from now on. */
 static void device_exit(Notifier *notifier, void *data G_GNUC_UNUSED)
 {
-    device_clear_error(container_of(notifier, Xen9pfsDevice, exit));
+    xen_9p_device_clear_error(container_of(notifier, Xen9pfsDevice, exit));
 }
 
 static void device_alloc(XenLegacyDevice *xendev)
@@ -389,7 +191,7 @@ static void device_alloc(XenLegacyDevice *xendev)
     Xen9pfsDevice *dev = device_of(xendev);
 
     trace_xen_9pfs_alloc(xendev->name);
-    dev->overdue = timer_new_ms(QEMU_CLOCK_REALTIME, device_overdue, dev);
+    xen_9p_device_init(dev);
     xen_9p_watch_init(&dev->watch);
     dev->exit.notify = device_exit;
     qemu_add_exit_notifier(&dev->exit);
@@ -452,7 +254,7 @@ static void device_connected(Xen9pfsDevice *dev)
 {
     if (dev->xendev.be_state == XenbusStateInitialised) {
         trace_xen_9pfs_connect(dev->xendev.name, dev->session->num_rings);
-        device_set_state(dev, XenbusStateConnected);
+        xen_9p_device_set_state(dev, XenbusStateConnected);
     }
 }
 
@@ -467,9 +269,9 @@ static void device_opened(Xen9pfsDevice *dev)
         return;
     }
     xen_9p_throttle_resume(s->ctx.fst, &dev->used);
-    device_clear_error(dev);
+    xen_9p_device_clear_error(dev);
     trace_xen_9pfs_init(xendev->name, s->ctx.fs_root, s->tag);
-    if (!device_set_state(dev, XenbusStateInitWait)) {
+    if (!xen_9p_device_set_state(dev, XenbusStateInitWait)) {
         error_setg(&err, "%s: cannot write to xenstore", xendev->be);
         device_fail(dev, err);
         error_free(err);
@@ -489,7 +291,7 @@ static void device_follow(Xen9pfsSession *session)
     }
     if (dev->leaving == session) {
         if (xen_9pfs_session_released(session)) {
-            device_settle(dev);
+            xen_9p_device_settle(dev);
         }
     } else if (failure) {
         device_fail(dev, failure);
@@ -512,7 +314,7 @@ static void device_gone(Xen9pfsSession *session)
         dev->used = session->state.ctx.fst->ts;
     }
     dev->leaving = NULL;
-    device_settle(dev);
+    xen_9p_device_settle(dev);
     xen_be_check_state(&dev->xendev);
 }
 
@@ -559,7 +361,7 @@ static void device_disconnect(XenLegacyDevice *xendev)
     Xen9pfsDevice *dev = device_of(xendev);
 
     session_close(dev);
-    device_leave(dev, xendev->fe_state);
+    xen_9p_device_leave(dev, xendev->fe_state);
 }
 
 static int device_free(XenLegacyDevice *xendev)
@@ -568,11 +370,11 @@ static int device_free(XenLegacyDevice *xendev)
 
     session_close(dev);
     session_orphan(dev);
-    timer_free(dev->overdue);
+    xen_9p_device_fini(dev);
     xen_9p_watch_fini(&dev->watch);
     xen_9p_thread_leave(&dev->thread);
     qemu_remove_exit_notifier(&dev->exit);
-    device_clear_error(dev);
+    xen_9p_device_clear_error(dev);
     qdev_del_unplug_blocker(DEVICE(xendev), dev->unplug_blocker);
     error_free(dev->unplug_blocker);
     trace_xen_9pfs_free(xendev->name);
@@ -597,7 +399,7 @@ static void device_frontend_changed(XenLegacyDevice *xendev, const char *node)
         if (xendev->be_state == XenbusStateClosed &&
             xendev->fe_state == XenbusStateInitialised) {
             /* Older Linux, loaded again: it does not ask for a new start. */
-            device_set_state(dev, XenbusStateInitialising);
+            xen_9p_device_set_state(dev, XenbusStateInitialising);
         }
         break;
     case XenbusStateInitialising:
@@ -606,19 +408,19 @@ static void device_frontend_changed(XenLegacyDevice *xendev, const char *node)
             xendev->be_state == XenbusStateConnected ||
             xendev->be_state == XenbusStateClosing) {
             session_close(dev);
-            device_leave(dev, XenbusStateClosed);
+            xen_9p_device_leave(dev, XenbusStateClosed);
         }
         break;
     case XenbusStateClosed:
         /* The framework would not wait. */
         if (xendev->be_state == XenbusStateClosing) {
-            device_leave(dev, XenbusStateClosed);
+            xen_9p_device_leave(dev, XenbusStateClosed);
         }
         break;
     case XenbusStateUnknown:
         /* Removed, and soon the backend's too: then write nothing there. */
         session_close(dev);
-        device_leave(dev, XenbusStateClosed);
+        xen_9p_device_leave(dev, XenbusStateClosed);
         break;
     default:
         break;
