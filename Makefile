@@ -17,7 +17,7 @@ TIME ?= 60
 
 .PHONY: help demo shell check lint check-unit check-loopback check-asan \
         check-system fuzz coverage loopback-shell compare bench figures roots \
-        qemu stock asan patched tools images clean distclean
+        qemu stock asan tools images clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' \
@@ -70,7 +70,7 @@ check-system: qemu tools images ## guests on real Xen, emulated (K=pytest expres
 roots: ## the Debian 13 roots in which everything happens
 	@scripts/roots
 
-qemu: roots ## build/qemu-system-i386 (QEMU_SRC=tree: from your own source)
+qemu: roots ## build/qemu-system-i386 (QEMU_SRC=tree; PATCHES=none)
 	@scripts/qemu
 
 stock: roots ## build/qemu-stock: QEMU's own backend, only hot plug cured
@@ -78,9 +78,6 @@ stock: roots ## build/qemu-stock: QEMU's own backend, only hot plug cured
 
 asan: roots ## build/qemu-asan: ours with sanitizers
 	@scripts/qemu asan
-
-patched: roots ## build/qemu-patched: ours, and QEMU with patches/
-	@scripts/qemu patched
 
 tools: roots ## build/xen-virtfs, with its man page (DESTDIR=dir: install)
 	@scripts/tools $(if $(DESTDIR),"$(DESTDIR)")

@@ -1,7 +1,8 @@
 /*
- * Where a look-up can not lead
+ * What a look-up costs, and where it can not lead
  *
- * Links, ".." and renames, with openat2() and without it.
+ * System calls of the file system for each request, for names up to eight
+ * folders deep; and links, ".." and renames, with openat2() and without it.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -15,7 +16,10 @@
 #include <unistd.h>
 
 #include "fixture.h"
+#include "syscalls.h"
 
+#define TIMES 4                 /* each request is counted so often */
+#define ENTRIES 20
 #define SWAPS 1500              /* of a folder with a link out of the share */
 #define DEEP "1/2/3/4/5/6/7/8"
 
@@ -51,6 +55,183 @@ static void lookups_down(Lookups *l)
 {
     fixture_close(l->f, l->front);
     fixture_down(l->f);
+}
+
+/* ---- What it costs ---- */
+
+typedef struct Cost {
+    const char *name;
+    /* Fid 1 is the folder, 2 the file "f" in it, 3 the folder, opened. */
+    void (*request)(P9Client *fe, unsigned time);
+    unsigned in_root, below;    /* at most so many system calls */
+} Cost;
+
+static void do_getattr(P9Client *fe, unsigned time G_GNUC_UNUSED)
+{
+    tgetattr({.fe = fe, .fid = 2});
+}
+
+static void do_getattr_all(P9Client *fe, unsigned time G_GNUC_UNUSED)
+{
+    tgetattr({.fe = fe, .fid = 2, .mask = P9_GETATTR_ALL});
+}
+
+static void do_getattr_open(P9Client *fe, unsigned time G_GNUC_UNUSED)
+{
+    tgetattr({.fe = fe, .fid = 3, .mask = P9_GETATTR_ALL});
+}
+
+static void do_walk(P9Client *fe, unsigned time)
+{
+    twalk({.fe = fe, .fid = 1, .newfid = 100 + time, .path = "f"});
+}
+
+static void do_clone(P9Client *fe, unsigned time)
+{
+    twalk({.fe = fe, .fid = 2, .newfid = 200 + time});
+}
+
+static void do_open(P9Client *fe, unsigned time)
+{
+    tlopen({.fe = fe, .fid = 200 + time, .flags = P9_DOTL_RDWR});
+}
+
+static void do_read_end(P9Client *fe, unsigned time)
+{
+    uint32_t count;
+
+    tread({.fe = fe, .fid = 200 + time, .count = 4096, .rcount = &count});
+    g_assert_cmpuint(count, ==, 5);
+}
+
+static void do_clunk(P9Client *fe, unsigned time)
+{
+    tclunk({.fe = fe, .fid = 200 + time});
+}
+
+static void do_clone_folder(P9Client *fe, unsigned time)
+{
+    twalk({.fe = fe, .fid = 1, .newfid = 300 + time});
+}
+
+static void do_open_folder(P9Client *fe, unsigned time)
+{
+    tlopen({.fe = fe, .fid = 300 + time});
+}
+
+static void do_readdir(P9Client *fe, unsigned time)
+{
+    GPtrArray *entries = p9_dirents_new();
+
+    treaddir({.fe = fe, .fid = 300 + time, .count = 8192, .entries = entries});
+    g_assert_cmpuint(entries->len, >=, ENTRIES);
+    g_ptr_array_unref(entries);
+}
+
+static void do_create(P9Client *fe, unsigned time)
+{
+    g_autofree char *name = g_strdup_printf("new-%u", time);
+
+    twalk({.fe = fe, .fid = 1, .newfid = 400 + time});
+    tlcreate({.fe = fe, .fid = 400 + time, .name = name, .mode = 0644,
+              .flags = P9_DOTL_RDWR | P9_DOTL_CREATE});
+}
+
+static void do_setattr(P9Client *fe, unsigned time G_GNUC_UNUSED)
+{
+    tsetattr({.fe = fe, .fid = 2, .valid = P9_SETATTR_MTIME});
+}
+
+static void do_capability(P9Client *fe, unsigned time)
+{
+    txattrwalk({.fe = fe, .fid = 2, .newfid = 500 + time,
+                .name = "security.capability", .expect_err = EOPNOTSUPP});
+}
+
+static void do_xattr(P9Client *fe, unsigned time)
+{
+    txattrwalk({.fe = fe, .fid = 2, .newfid = 500 + time, .name = "user.no",
+                .expect_err = ENODATA});
+}
+
+static void do_absent(P9Client *fe, unsigned time)
+{
+    twalk({.fe = fe, .fid = 1, .newfid = 600 + time, .path = "absent",
+           .expect_err = ENOENT});
+}
+
+static const Cost costs[] = {
+    { "getattr", do_getattr, 1, 3 },
+    { "getattr, all", do_getattr_all, 1, 3 },
+    { "getattr, open", do_getattr_open, 1, 1 },
+    { "walk", do_walk, 1, 3 },
+    { "walk, absent", do_absent, 1, 3 },
+    { "walk, no name", do_clone, 0, 0 },
+    { "lopen", do_open, 4, 4 },
+    { "read to the end", do_read_end, 1, 1 },
+    { "clunk", do_clunk, 1, 1 },
+    { "walk, no name", do_clone_folder, 0, 0 },
+    /* Three are the C library's, in fdopendir(). */
+    { "lopen, folder", do_open_folder, 7, 7 },
+    { "readdir", do_readdir, 4, 4 },
+    { "lcreate", do_create, 12, 12 },
+    { "setattr", do_setattr, 3, 3 },
+    { "xattrwalk", do_xattr, 1, 3 },
+    { "xattrwalk, of the guest's own", do_capability, 0, 0 },
+};
+
+/* The folder @depth below the root, as fid 1, with what the costs use. */
+static void walk_down(Lookups *l, unsigned depth)
+{
+    g_autofree char *path = g_strndup(DEEP, depth ? depth * 2 - 1 : 0);
+
+    for (unsigned i = 0; i < ENTRIES; i++) {
+        g_autofree char *number = i ? g_strdup_printf("%u", i) : NULL;
+        g_autofree char *name = g_strconcat(path, "/f", number, NULL);
+
+        fixture_file(l->f, name, "12345", 5);
+    }
+    if (depth) {
+        twalk({.fe = l->fe, .fid = 0, .newfid = 1, .path = path});
+    } else {
+        twalk({.fe = l->fe, .fid = 0, .newfid = 1});
+    }
+    twalk({.fe = l->fe, .fid = 1, .newfid = 2, .path = "f"});
+    twalk({.fe = l->fe, .fid = 2, .newfid = 3});
+    tlopen({.fe = l->fe, .fid = 3});
+}
+
+static void test_cost(gconstpointer opaque)
+{
+    unsigned depth = GPOINTER_TO_UINT(opaque), above = 0;
+    Lookups l;
+
+    if (!lookups_up(&l, "none", NULL)) {
+        return;
+    }
+    walk_down(&l, depth);
+    for (size_t i = 0; i < G_N_ELEMENTS(costs); i++) {
+        const Cost *cost = &costs[i];
+        unsigned most = depth ? cost->below : cost->in_root, number;
+        g_autofree char *names = NULL;
+        Syscalls *calls = syscalls_begin(l.f);
+
+        if (!calls) {
+            break;
+        }
+        for (unsigned time = 0; time < TIMES; time++) {
+            cost->request(l.fe, time);
+        }
+        number = syscalls_end(calls, &names);
+        printf("# %-30s %u folders deep: %u.%u\n", cost->name, depth,
+               number / TIMES, number % TIMES * 100 / TIMES);
+        if (number > most * TIMES) {
+            printf("# at most %u expected:%.200s\n", most, names);
+            above++;
+        }
+    }
+    g_assert_cmpuint(above, ==, 0);
+    lookups_down(&l);
 }
 
 /* ---- Where it can not lead ---- */
@@ -243,7 +424,14 @@ static void test_race_mapped(gconstpointer old)
 
 int main(int argc, char **argv)
 {
+    static const unsigned depths[] = { 0, 1, 4, 8 };
+
     g_test_init(&argc, &argv, NULL);
+    for (size_t i = 0; i < G_N_ELEMENTS(depths); i++) {
+        g_autofree char *path = g_strdup_printf("/lookups/cost/%u", depths[i]);
+
+        g_test_add_data_func(path, GUINT_TO_POINTER(depths[i]), test_cost);
+    }
     for (unsigned old = 0; old < 2; old++) {
         const char *kernel = old ? "old-kernel" : "openat2";
         static const struct {
