@@ -338,8 +338,7 @@ static int device_init(XenLegacyDevice *xendev)
     if (dev->thread.iothread ||
         xen_9p_thread_find(&dev->thread, xendev, &err)) {
         dev->session = xen_9pfs_session_new(xendev, dev->type->transport,
-                                            dev->thread.iothread,
-                                            dev->thread.own, device_follow,
+                                            &dev->thread, device_follow,
                                             device_gone, &err);
     }
     if (dev->session) {

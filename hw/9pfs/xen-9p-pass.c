@@ -40,7 +40,7 @@ static void last_is(Xen9pPass *pass, int64_t now)
 /* Whether no other device has had anything to do for a while. */
 static bool is_alone(const Xen9pPass *pass, int64_t now)
 {
-    return pass->session->alone && qatomic_read(&last.pass) == pass &&
+    return pass->session->thread.own && qatomic_read(&last.pass) == pass &&
         now - qatomic_read(&last.since) > ALONE_NS;
 }
 

@@ -130,7 +130,7 @@ static void coroutine_fn session_live(void *opaque)
 {
     Xen9pfsSession *session = opaque;
 
-    if (session->alone) {
+    if (session->thread.own) {
         /* QEMU names its threads only if it is told to. */
         prctl(PR_SET_NAME, session->thread_name);
     }
@@ -234,9 +234,7 @@ static void session_free(Xen9pfsSession *session)
     if (session->fsdev_id) {
         qemu_fsdev_remove(session->fsdev_id);
     }
-    if (session->iothread) {
-        object_unref(OBJECT(session->iothread));
-    }
+    xen_9p_thread_put(&session->thread);
     xen_9p_mounts_fini(&session->mounts);
     qemu_sem_destroy(&session->opened);
     error_free(session->failure);
@@ -259,7 +257,7 @@ static void session_gone(void *opaque)
 
 Xen9pfsSession *xen_9pfs_session_new(XenLegacyDevice *xendev,
                                      const Xen9pfsTransport *transport,
-                                     IOThread *iothread, bool alone,
+                                     const Xen9pThread *thread,
                                      void (*report)(Xen9pfsSession *session),
                                      void (*gone)(Xen9pfsSession *session),
                                      Error **errp)
@@ -273,13 +271,7 @@ Xen9pfsSession *xen_9pfs_session_new(XenLegacyDevice *xendev,
     session->thread_name = g_strdup_printf("xen-%s", xendev->name);
     session->report = report;
     session->gone = gone;
-    session->iothread = iothread;
-    session->alone = alone;
-    if (iothread) {
-        object_ref(OBJECT(iothread));
-    }
-    session->ctx = iothread ? iothread_get_aio_context(iothread)
-                            : qemu_get_aio_context();
+    session->ctx = xen_9p_thread_use(thread, &session->thread);
     session->report_bh = qemu_bh_new(session_report, session);
     session->step = aio_bh_new(session->ctx, session_step, session);
     qemu_sem_init(&session->opened, 0);

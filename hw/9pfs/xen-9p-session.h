@@ -19,8 +19,7 @@
  * xen_9pfs_session_new: a session that begins to open its share
  * @xendev: the device, whose nodes are checked
  * @transport: of its type
- * @iothread: whose event loop it is to have, NULL: the main loop
- * @alone: whether no other device has the same
+ * @thread: whose event loop it is to have
  * @report: called when it has come further, or has failed
  * @gone: called last, before it is freed
  * @errp: set where a node is wrong
@@ -29,7 +28,7 @@
  */
 Xen9pfsSession *xen_9pfs_session_new(XenLegacyDevice *xendev,
                                      const Xen9pfsTransport *transport,
-                                     IOThread *iothread, bool alone,
+                                     const Xen9pThread *thread,
                                      void (*report)(Xen9pfsSession *session),
                                      void (*gone)(Xen9pfsSession *session),
                                      Error **errp);

@@ -8,6 +8,7 @@
 
 #include "qemu/osdep.h"
 #include "qapi/error.h"
+#include "qemu/main-loop.h"
 #include "qom/object_interfaces.h"
 #include "hw/9pfs/xen-9p-thread.h"
 
@@ -60,14 +61,28 @@ bool xen_9p_thread_find(Xen9pThread *thread, XenLegacyDevice *xendev,
     return thread->iothread != NULL;
 }
 
+AioContext *xen_9p_thread_use(const Xen9pThread *thread, Xen9pThread *to)
+{
+    *to = *thread;
+    if (!to->iothread) {
+        return qemu_get_aio_context();
+    }
+    object_ref(OBJECT(to->iothread));
+    return iothread_get_aio_context(to->iothread);
+}
+
+void xen_9p_thread_put(Xen9pThread *thread)
+{
+    if (thread->iothread) {
+        object_unref(OBJECT(thread->iothread));
+    }
+    *thread = (Xen9pThread) { 0 };
+}
+
 void xen_9p_thread_leave(Xen9pThread *thread)
 {
-    if (!thread->iothread) {
-        return;
-    }
-    if (thread->own) {
+    if (thread->iothread && thread->own) {
         object_unparent(OBJECT(thread->iothread));
     }
-    object_unref(OBJECT(thread->iothread));
-    *thread = (Xen9pThread) { 0 };
+    xen_9p_thread_put(thread);
 }

@@ -19,7 +19,7 @@
 
 typedef struct Xen9pThread {
     IOThread *iothread;         /* a reference, or NULL: the main loop */
-    bool own;                   /* it ends with the device */
+    bool own;                   /* no other device's; it ends with this one */
 } Xen9pThread;
 
 /* For the fuzzers: all devices are in the main loop. */
@@ -35,6 +35,21 @@ extern bool xen_9p_thread_none;
  */
 bool xen_9p_thread_find(Xen9pThread *thread, XenLegacyDevice *xendev,
                         Error **errp);
+
+/**
+ * xen_9p_thread_use: have a reference for something that may outlive the device
+ * @thread: the device's
+ * @to: set to the same
+ *
+ * Returns: its event loop.
+ */
+AioContext *xen_9p_thread_use(const Xen9pThread *thread, Xen9pThread *to);
+
+/**
+ * xen_9p_thread_put: give that back
+ * @thread: what xen_9p_thread_use() has set, or all zeroes
+ */
+void xen_9p_thread_put(Xen9pThread *thread);
 
 /**
  * xen_9p_thread_leave: the device does not need it any more

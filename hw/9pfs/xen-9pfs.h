@@ -26,8 +26,8 @@
 #include "hw/9pfs/xen-9p-order.h"
 #include "hw/9pfs/xen-9p-poll.h"
 #include "hw/9pfs/xen-9p-stats.h"
+#include "hw/9pfs/xen-9p-thread.h"
 #include "hw/xen/xen-legacy-backend.h"
-#include "system/iothread.h"
 
 typedef struct Xen9pfsDevice Xen9pfsDevice;
 typedef struct Xen9pfsSession Xen9pfsSession;
@@ -88,9 +88,8 @@ struct Xen9pfsSession {
     /* Set before the event loop runs */
     V9fsState state;
     const Xen9pfsTransport *transport;
-    IOThread *iothread;         /* a reference, or NULL: the main loop */
+    Xen9pThread thread;         /* a reference of its own */
     AioContext *ctx;
-    bool alone;                 /* no other device is in it */
     char *thread_name;          /* as top shows it */
     char *name;                 /* for messages, outlives the device */
     char *path;                 /* of the share, ... */
