@@ -14,7 +14,7 @@
 #ifndef HW_9PFS_XEN_9P_LIMIT_H
 #define HW_9PFS_XEN_9P_LIMIT_H
 
-#include "hw/9pfs/9p.h"
+#include "hw/9pfs/xen-9p-claim.h"
 
 /*
  * Fids of a session by default, and how many bytes they may take on average:
@@ -26,27 +26,6 @@
 /* The largest request but for the payload of a Twrite. */
 #define XEN_9P_LIMIT_MESSAGE    (16 * 1024)
 
-/*
- * Memory by the size of its blocks. Large ones have a bound of their own:
- * they do not fit where small ones were freed.
- */
-typedef struct Xen9pBytes {
-    size_t small;
-    size_t large;
-} Xen9pBytes;
-
-/**
- * xen_9p_fid: the server's state of a fid
- * @s: the server
- * @fid: its number
- *
- * Returns: NULL if there is none.
- */
-static inline V9fsFidState *xen_9p_fid(V9fsState *s, uint32_t fid)
-{
-    return g_hash_table_lookup(s->fids, GINT_TO_POINTER((int32_t)fid));
-}
-
 typedef struct Xen9pLimit {
     int64_t max_fids;
     Xen9pBytes held;            /* by fids */
@@ -57,15 +36,6 @@ typedef struct Xen9pLimit {
     size_t longest;             /* no path is longer, with its 0 */
     bool told;                  /* the operator knows */
 } Xen9pLimit;
-
-/* What a request may make the server keep. */
-typedef struct Xen9pClaim {
-    Xen9pBytes bytes;
-    size_t renamed;             /* of bytes.large: for paths that it renames */
-    bool makes_fid;
-    unsigned num;
-    uint32_t fids[2];           /* whose paths or kinds it may change */
-} Xen9pClaim;
 
 /**
  * xen_9p_limit_check: whether a session may have what a request asks for
