@@ -108,9 +108,13 @@ void xen_9pfs_finished(Xen9pfsSession *session, V9fsPDU *pdu)
 
     xen_9p_order_end(&session->order, &admission->key);
     xen_9p_limit_end(&session->limit, &session->state, &admission->claim);
-    stat64_set(&stats->msize, session->state.msize);
-    stat64_set(&stats->fids, g_hash_table_size(session->state.fids));
-    stat64_set(&stats->most_fids, session->limit.most_fids);
+    if (admission->key.session) {
+        stat64_set(&stats->msize, session->state.msize);
+    }
+    if (admission->claim.num) {
+        stat64_set(&stats->fids, g_hash_table_size(session->state.fids));
+        stat64_set(&stats->most_fids, session->limit.most_fids);
+    }
 }
 
 bool xen_9pfs_mend(Xen9pfsSession *session, V9fsPDU *pdu, struct iovec *iov,
@@ -125,6 +129,7 @@ void xen_9pfs_fid_freed(V9fsState *s, V9fsFidState *f)
 {
     Xen9pfsSession *session = container_of(s, Xen9pfsSession, state);
 
+    stat64_set(&session->stats.fids, g_hash_table_size(s->fids));
     xen_9p_limit_freed(&session->limit, f);
     xen_9p_iounit_give(&session->iounit, f->iounit);
 }
