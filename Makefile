@@ -15,8 +15,8 @@ QUICK ?=
 DESTDIR ?=
 TIME ?= 60
 
-.PHONY: help demo shell check lint check-unit check-loopback check-asan \
-        check-system fuzz coverage loopback-shell compare bench figures roots \
+.PHONY: help demo shell check lint check-unit check-loopback check-virtio \
+        check-asan check-system fuzz coverage loopback-shell compare bench figures roots \
         qemu stock asan tools images clean distclean
 
 help: ## list the targets
@@ -29,7 +29,7 @@ demo: qemu images ## real Xen, emulated: a guest shares a directory (SHARE=dir P
 shell: qemu images ## the same, with the guest's console for you (SHARE=dir)
 	@scripts/machine shell $(if $(SHARE),"$(SHARE)")
 
-check: ## lint, unit tests, the backend without a hypervisor and on real Xen
+check: ## lint, unit tests, the backend without a hypervisor and on real Xen, virtio-9p
 	@scripts/check
 
 lint: qemu ## checkpatch, gcc, clang, shellcheck on our own sources
@@ -40,6 +40,9 @@ check-unit: roots ## unit tests, with sanitizers
 
 check-loopback: qemu tools $(if $(filter stock,$(BACKEND)),stock) ## the backend without a hypervisor (BACKEND=ours|stock|xen-9pfsd, DISPATCH=auto|worker|inline)
 	@scripts/check-loopback $(BACKEND)
+
+check-virtio: qemu ## QEMU's own tests of virtio-9p, with our changes of its 9P server
+	@scripts/check-virtio
 
 check-asan: asan tools ## the same with address and undefined-behaviour sanitizers
 	@scripts/check-loopback asan

@@ -86,61 +86,6 @@ static ssize_t __readlink(V9fsState *s, V9fsPath *path, V9fsString *buf)
 ''' + text[end:]
 
 
-def local_paths(text, _tree):
-    """Folders in folders made paths of any length: 2,000 fids took 400 MB,
-    and each call 60 ms. What is longer than PATH_MAX is refused as the
-    kernel does it, also where something is made, which nothing could reach.
-    """
-    text = exchange(
-        text, 'local_name_to_path', r'local_fits\(',
-        ("            assert(!strchr(name, '/'));\n"
-         '            if (v9fs_path_sprintf(target, "%s/%s"',
-         "            assert(!strchr(name, '/'));\n"
-         '            if (!local_fits(dir_path, name)) {\n'
-         '                return -1;\n'
-         '            }\n'
-         '            if (v9fs_path_sprintf(target, "%s/%s"'))
-    text = insert_before(text, 'renameat_preserve_errno', 'local_fits', '''\
-/*
- * Whether the path of @name in @dir_path is one that the kernel would take,
- * with its NUL. Sets errno.
- */
-static bool local_fits(V9fsPath *dir_path, const char *name)
-{
-    if (dir_path->size + 1 + strlen(name) > PATH_MAX) {
-        errno = ENAMETOOLONG;
-        return false;
-    }
-    return true;
-}
-
-/*
- * The folder in which @name is made, or renamed.
- */
-static int local_open_parent(FsContext *fs_ctx, V9fsPath *dir_path,
-                             const char *name)
-{
-    if (!local_fits(dir_path, name)) {
-        return -1;
-    }
-    return local_opendir_nofollow(fs_ctx, dir_path->data);
-}
-''')
-    for name, context, folder, entry in (
-            ('local_mknod', 'fs_ctx', 'dir_path', 'name'),
-            ('local_mkdir', 'fs_ctx', 'dir_path', 'name'),
-            ('local_open2', 'fs_ctx', 'dir_path', 'name'),
-            ('local_symlink', 'fs_ctx', 'dir_path', 'name'),
-            ('local_link', 'ctx', 'dirpath', 'name'),
-            ('local_renameat', 'ctx', 'olddir', 'old_name'),
-            ('local_renameat', 'ctx', 'newdir', 'new_name')):
-        new = f'local_open_parent({context}, {folder}, {entry});'
-        text = exchange(
-            text, name, re.escape(new),
-            (f'local_opendir_nofollow({context}, {folder}->data);', new))
-    return text
-
-
 def local_walk_cheap(text, _tree):
     """Each step along a path copied all of the path that was left."""
     return exchange(
@@ -157,6 +102,5 @@ CHANGES_9P_CALLS = (
     ('hw/9pfs/cofile.c', close_always),
     ('hw/9pfs/codir.c', close_always),
     ('hw/9pfs/cofs.c', readlink_bound),
-    ('hw/9pfs/9p-local.c', local_paths),
     ('hw/9pfs/9p-local.c', local_walk_cheap),
 )

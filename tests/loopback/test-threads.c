@@ -14,7 +14,7 @@
 #define PEERS 15
 #define FLOOD_DEPTH 24
 #define FLOODS 30
-#define TRIES 20
+#define TRIES       100
 #define WAIT_MS 20000
 
 #define BESIDE_REQUESTS 1000
