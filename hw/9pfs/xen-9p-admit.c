@@ -45,6 +45,9 @@ bool xen_9pfs_admit(Xen9pfsSession *session, unsigned ring, const uint8_t *msg,
         key->fids[0].use = XEN_9P_USE_LISTED;
     }
     if (!xen_9p_order_may(&session->order, ring, key, behind, owing)) {
+        if (key->session) {
+            xen_9pfs_session_hurry(session);
+        }
         return false;
     }
     ret = xen_9p_limit_check(&session->limit, s, msg, len, &admission->claim);

@@ -42,6 +42,7 @@ typedef struct ConfigOption {
 static const ConfigOption options[] = {
     ONE_OF("readonly", "on|off|1|0"),
     ONE_OF("multidevs", "remap|forbid|warn"),
+    ONE_OF("locks", "on|off|1|0"),
     ONE_OF("writeout", "immediate"),
     MODE("fmode"),
     MODE("dmode"),

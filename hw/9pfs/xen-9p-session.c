@@ -147,6 +147,7 @@ static void coroutine_fn session_live(void *opaque)
     if (session->connection) {
         session->transport->quiesce(session);
     }
+    xen_9pfs_session_hurry(session);
     while (session_busy(session)) {
         session_wait(session);
     }
@@ -159,6 +160,13 @@ static void coroutine_fn session_live(void *opaque)
     }
     /* The main thread may free it before this returns. */
     aio_bh_schedule_oneshot(qemu_get_aio_context(), session_gone, session);
+}
+
+void xen_9pfs_session_hurry(Xen9pfsSession *session G_GNUC_UNUSED)
+{
+#ifdef V9FS_HAS_LOCKS
+    v9fs_locks_stop(&session->state);
+#endif
 }
 
 void xen_9pfs_session_drained(Xen9pfsSession *session)

@@ -184,6 +184,13 @@ static inline void xen_9pfs_session_watch(Xen9pfsSession *session)
 }
 
 /**
+ * xen_9pfs_session_hurry: no request in flight waits any more for what others
+ * have to do first, such as to give back a lock
+ * @session: the session
+ */
+void xen_9pfs_session_hurry(Xen9pfsSession *session);
+
+/**
  * xen_9pfs_session_drained: a request ended on a session that is quiesced
  * @session: the session
  *

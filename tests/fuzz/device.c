@@ -33,7 +33,7 @@ static const char *const models[] = {
 };
 
 static const char *const options[] = {
-    "readonly", "multidevs", "writeout", "fmode", "dmode", "max_xattr",
+    "readonly", "multidevs", "locks", "writeout", "fmode", "dmode", "max_xattr",
     "throttling/bps-total", "throttling/bps-read", "throttling/iops-total",
     "throttling/iops-size", "throttling/bps-total-max",
     "throttling/bps-total-max-length",

@@ -306,6 +306,7 @@ static void test_options(void)
         { "\"readonly\": true", "readonly", "on" },
         { "\"readonly\": \"off\"", "readonly", "off" },
         { "\"multidevs\": \"remap\"", "multidevs", "remap" },
+        { "\"locks\": true", "locks", "on" },
         { "\"writeout\": \"immediate\"", "writeout", "immediate" },
         { "\"dispatch\": \"worker\"", "dispatch", "worker" },
         { "\"grant-policy\": \"map\"", "grant-policy", "map" },

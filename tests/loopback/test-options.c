@@ -25,6 +25,8 @@ static const OptionCase cases[] = {
     { "readonly-empty", NULL, { "readonly", "" }, "readonly: ''", 0 },
     { "multidevs-remap", NULL, { "multidevs", "remap" }, NULL, 0 },
     { "multidevs-other", NULL, { "multidevs", "on" }, "multidevs: 'on'", 0 },
+    { "locks", NULL, { "locks", "on" }, NULL, 0 },
+    { "locks-other", NULL, { "locks", "yes" }, "locks: 'yes'", 0 },
     { "writeout", NULL, { "writeout", "immediate" }, NULL, 0 },
     { "dispatch-other", NULL, { "dispatch", "Auto" }, "dispatch: 'Auto'", 0 },
     { "dispatch-two", NULL, { "dispatch", "auto|worker" },

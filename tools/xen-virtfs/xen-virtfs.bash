@@ -31,7 +31,7 @@ _xen_virtfs_key() {
     *)
         mapfile -t COMPREPLY < <(compgen -P "$before" -W "tag= path=
             security_model= protocol= devid= readonly= multidevs= fmode=
-            dmode= writeout= max_xattr= dispatch=" -- "$word") ;;
+            dmode= locks= writeout= max_xattr= dispatch=" -- "$word") ;;
     esac
     compopt -o nospace 2>/dev/null
 }

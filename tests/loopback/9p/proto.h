@@ -104,6 +104,9 @@ enum {
     P9_LOCK_TYPE_WRLCK = 1,
     P9_LOCK_TYPE_UNLCK = 2,
     P9_LOCK_SUCCESS = 0,
+    P9_LOCK_BLOCKED = 1,
+    P9_LOCK_ERROR = 2,
+    P9_LOCK_FLAGS_BLOCK = 1,
 };
 
 #endif
