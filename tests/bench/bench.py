@@ -45,9 +45,10 @@ FIGURES = ('ops_per_s', 'mb_per_s', 'lat_us_p50', 'lat_us_p99',
            'grantops_per_op', 'messages_per_op')
 
 Case = collections.namedtuple('Case', 'op size depth')
-# backends: instead of those of the whole run, or None.
-Group = collections.namedtuple('Group', 'cpus rings cases backends',
-                               defaults=(None,))
+# backends: instead of those of the whole run, or None. disk: the share is on
+# ext4, not in memory.
+Group = collections.namedtuple('Group', 'cpus rings cases backends disk',
+                               defaults=(None, False))
 
 
 def cases(ops, depths):
@@ -56,11 +57,14 @@ def cases(ops, depths):
 
 def fewer(case):
     """Of long operations, only as many at once as a short time holds."""
-    return case.op != 'readdir' or case.depth <= 4
+    return not case.op.startswith(('readdir', 'list')) or case.depth <= 4
 
 
 ALL_OPS = ([('getattr', 0), ('walk', 0)] + [('read', s) for s in SIZES] +
            [('write', s) for s in SIZES] + [('readdir', 512 * K), ('mix', 0)])
+# Names, so many folders deep.
+NAME_OPS = [(f'{op}@{deep}', size) for op, size in (
+    ('stat', 0), ('open', 0), ('list', 512 * K)) for deep in (0, 1, 4, 8)]
 # Not measured unless asked for.
 MORE_OPS = [('getattr+fsync', 0)]
 DATA_OPS = [(op, size) for op in ('read', 'write') for size in SIZES]
@@ -76,8 +80,16 @@ def plan_default():
     most = [case for case in cases(ALL_OPS, depths) if fewer(case)]
     plan = [Group(cpus, 2, most) for cpus in ('2', '1')]
     plan += [Group('2', rings, cases(FEW_OPS, (1, 16))) for rings in (1, 4)]
-    return plan + [Group('1', 2, cases(DATA_OPS, (1, 16)),
-                         ('stock', 'virtfs') + POLICIES)]
+    return plan + plan_names() + [
+        Group('1', 2, cases(DATA_OPS, (1, 16)),
+              ('stock', 'virtfs') + POLICIES)]
+
+
+def plan_names():
+    """What look-ups cost, in memory and on a disk's file system."""
+    names = [case for case in cases(NAME_OPS, (1, 16)) if fewer(case)]
+    return [Group(cpus, 2, names, ('stock', 'ours', 'xen-9pfsd'), disk)
+            for cpus in ('2', '1') for disk in (False, True)]
 
 
 def plan_quick():
@@ -102,7 +114,8 @@ def plan_chosen(args, plan):
         ops = []
         for text in args.op.split(','):
             op, _, size = text.partition(':')
-            known = sorted({s for o, s in ALL_OPS + MORE_OPS if o == op})
+            known = sorted({s for o, s in ALL_OPS + NAME_OPS + MORE_OPS
+                            if o == op})
             if not known:
                 sys.exit(f'bench: no such operation: {op}')
             ops += [(op, parse_size(size))] if size else [
@@ -112,7 +125,8 @@ def plan_chosen(args, plan):
                 if group.cpus in (args.cpus or group.cpus).split(',') and
                 str(group.rings) in (args.rings or str(group.rings)).split(',')]
     depths = [int(d) for d in (args.depth or '1,4,16,64').split(',')]
-    return [Group(cpus, int(rings), cases(ops or ALL_OPS, depths))
+    return [Group(cpus, int(rings), cases(ops or ALL_OPS, depths),
+                  disk=args.disk)
             for cpus in (args.cpus or '2,1').split(',')
             for rings in (args.rings or '2').split(',')]
 
@@ -140,7 +154,8 @@ class Session:
     """A backend that is up, with a guest that waits for orders."""
 
     def __init__(self, args, backend, group):
-        self.folder = tempfile.TemporaryDirectory(prefix='bench-')
+        self.folder = tempfile.TemporaryDirectory(
+            prefix='bench-', dir=args.output if group.disk else None)
         if backend == 'floor':
             command = [FLOOR, self.folder.name]
         else:
@@ -160,11 +175,11 @@ class Session:
             command, env=self.environment(args, backend, group), text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log)
 
-    @staticmethod
-    def environment(args, backend, group):
+    def environment(self, args, backend, group):
         wrap = '' if group.cpus == 'any' else 'taskset -c 0'
         return {
             **os.environ, **loopback(args, backend),
+            **({'TMPDIR': self.folder.name} if group.disk else {}),
             'LOOP_WRAP': f'{wrap} {args.wrap.get(backend, "")}',
         }
 
@@ -228,7 +243,8 @@ class Sessions:
 def median_row(group, case, backend, rounds, baseline):
     """One row of the results from the rounds' rows."""
     good = [row for row in rounds if isinstance(row, dict)]
-    row = {'suite': SUITES[group.cpus], 'backend': backend, 'op': case.op,
+    row = {'suite': SUITES[group.cpus] + ('-disk' if group.disk else ''),
+           'backend': backend, 'op': case.op,
            'size': case.size, 'rings': group.rings, 'depth': case.depth,
            'cpus': group.cpus, 'rounds': len(good)}
     if len(good) < len(rounds):
@@ -284,6 +300,7 @@ def parse_args():
     add = parser.add_argument
     add('--quick', action='store_true', help='about two minutes')
     add('--full', action='store_true', help='everything: half an hour')
+    add('--names', action='store_true', help='look-ups alone: four minutes')
     add('--backends', default=','.join(BACKENDS),
         help=f'[%(default)s]; and {", ".join(POLICIES)}')
     add('--op', help='only these: getattr, walk, read, write, readdir, mix; '
@@ -296,6 +313,8 @@ def parse_args():
         'not pinned')
     add('--delay', metavar='US[:US]', help="slow storage: of each of a "
         "backend's calls of the file system, and of one in ten")
+    add('--disk', action='store_true',
+        help='the share is beside the results, on ext4, say, not in memory')
     add('--dispatch', help='ours: auto, worker or inline [its default]')
     add('--poll', metavar='NS', help='ours: poll-max-ns [its default]')
     add('--rounds', type=int, default=3, help='[%(default)s]')
@@ -351,7 +370,8 @@ def main():
         fair.run(BUILD, {name: loopback(args, name)
                          for name in ('stock', 'ours', 'virtfs')}, args.output)
         return 0
-    plan = plan_chosen(args, plan_quick() if args.quick else
+    plan = plan_chosen(args, plan_names() if args.names else
+                       plan_quick() if args.quick else
                        plan_full() if args.full else plan_default())
     load = os.getloadavg()[0]
     began = time.monotonic()

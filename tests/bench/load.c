@@ -221,7 +221,8 @@ bool load_valid(const Target *target, const LoadSpec *spec)
     if (spec->fsync && !target->f) {
         return false;
     }
-    if ((spec->fsync || !strcmp(op, "readdir")) && !target->client->dotl) {
+    if ((spec->fsync || !strcmp(op, "readdir") ||
+         g_str_has_prefix(op, "list@")) && !target->client->dotl) {
         return false;           /* they are .L's */
     }
     if (spec->depth < 1 || spec->depth > LOAD_MAX_DEPTH || !spec->ms ||
@@ -229,7 +230,8 @@ bool load_valid(const Target *target, const LoadSpec *spec)
         return false;
     }
     return !strcmp(op, "mix") || (op_find(op) &&
-           (spec->size || !strcmp(op, "getattr") || !strcmp(op, "walk")));
+           (spec->size || !strcmp(op, "getattr") || !strcmp(op, "walk") ||
+            g_str_has_prefix(op, "stat@") || g_str_has_prefix(op, "open@")));
 }
 
 void load_run(Target *target, const LoadSpec *spec, LoadResult *result)

@@ -20,6 +20,7 @@
 
 struct OpKind {
     const char *name;
+    const char *folder;         /* of what it is about; NULL: the root */
     uint8_t reply[2];           /* the last message's reply: .L and .u */
     void (*prepare)(Job *job, uint16_t tag);
     void (*place)(Job *job);    /* go on to the next place; or NULL */
@@ -74,11 +75,24 @@ static void keep_msg(Job *job, P9Msg *msg)
     kept->data = g_byte_array_free(bytes, FALSE);
 }
 
+/* A fid of what has that name in the job's folder; NULL: of the folder. */
+static void walk_to(Job *job, uint32_t fid, const char *name)
+{
+    g_autofree char *path = g_strjoin("/", job->kind->folder ?: name,
+                                      job->kind->folder ? name : NULL, NULL);
+
+    if (path && *path) {
+        twalk({.fe = job->env->client, .newfid = fid, .path = path});
+    } else {
+        twalk({.fe = job->env->client, .newfid = fid});
+    }
+}
+
 static void open_fid(Job *job, const char *name, bool writable)
 {
     P9Client *fe = job->env->client;
 
-    twalk({.fe = fe, .newfid = job->fid, .path = name});
+    walk_to(job, job->fid, name);
     if (fe->dotl) {
         tlopen({.fe = fe, .fid = job->fid,
                 .flags = writable ? P9_DOTL_RDWR : P9_DOTL_RDONLY});
@@ -92,10 +106,11 @@ static void open_fid(Job *job, const char *name, bool writable)
 
 static void getattr_prepare(Job *job, uint16_t tag)
 {
-    twalk({.fe = job->env->client, .newfid = job->fid,
-           .path = SERVED_READ});
+    walk_to(job, job->fid, SERVED_READ);
     if (job->env->client->dotl) {
-        add_msg(job, P9_TGETATTR, tag, "dq", job->fid, P9_GETATTR_BASIC);
+        /* Linux asks for all. */
+        add_msg(job, P9_TGETATTR, tag, "dq", job->fid,
+                job->kind->name[0] == 's' ? P9_GETATTR_ALL : P9_GETATTR_BASIC);
     } else {
         add_msg(job, P9_TSTAT, tag, "d", job->fid);
     }
@@ -115,7 +130,8 @@ static const OpMsg *getattr_reply(Job *job, const uint8_t *rx, uint32_t len)
 
 static void walk_prepare(Job *job, uint16_t tag)
 {
-    add_msg(job, P9_TWALK, tag, "ddws", 0, job->newfid, 1, SERVED_READ);
+    walk_to(job, job->fid, NULL);
+    add_msg(job, P9_TWALK, tag, "ddws", job->fid, job->newfid, 1, SERVED_READ);
     if (job->env->client->dotl) {
         add_msg(job, P9_TLOPEN, tag, "dd", job->newfid, P9_DOTL_RDONLY);
     } else {
@@ -240,17 +256,33 @@ static const OpMsg *readdir_reply(Job *job, const uint8_t *rx, uint32_t len)
     return NULL;
 }
 
+/* What a program does with a name, in that folder. */
+#define STAT(name, folder)                                                \
+    { "stat@" name, folder, { P9_TGETATTR + 1, P9_TSTAT + 1 },            \
+      getattr_prepare, NULL, getattr_reply }
+#define OPEN(name, folder)                                                \
+    { "open@" name, folder, { 0, 0 }, walk_prepare, NULL, walk_reply }
+#define LIST(name, folder)                                                \
+    { "list@" name, folder, { P9_TREADDIR + 1, P9_TREADDIR + 1 },         \
+      readdir_prepare, readdir_place, readdir_reply }
+
 static const OpKind kinds[] = {
-    { "getattr", { P9_TGETATTR + 1, P9_TSTAT + 1 },
+    { "getattr", NULL, { P9_TGETATTR + 1, P9_TSTAT + 1 },
       getattr_prepare, NULL, getattr_reply },
-    { "walk", { 0, 0 }, walk_prepare, NULL, walk_reply },
-    { "read", { P9_TREAD + 1, P9_TREAD + 1 },
+    { "walk", NULL, { 0, 0 }, walk_prepare, NULL, walk_reply },
+    { "read", NULL, { P9_TREAD + 1, P9_TREAD + 1 },
       read_prepare, file_place, read_reply },
-    { "write", { P9_TWRITE + 1, P9_TWRITE + 1 },
+    { "write", NULL, { P9_TWRITE + 1, P9_TWRITE + 1 },
       write_prepare, file_place, write_reply },
-    { "fsync", { P9_TFSYNC + 1, 0 }, fsync_prepare, NULL, fsync_reply },
-    { "readdir", { P9_TREADDIR + 1, P9_TREADDIR + 1 },
+    { "fsync", NULL, { P9_TFSYNC + 1, 0 }, fsync_prepare, NULL, fsync_reply },
+    { "readdir", NULL, { P9_TREADDIR + 1, P9_TREADDIR + 1 },
       readdir_prepare, readdir_place, readdir_reply },
+    STAT("0", NULL), STAT("1", SERVED_DEEP_1),
+    STAT("4", SERVED_DEEP_4), STAT("8", SERVED_DEEP_8),
+    OPEN("0", NULL), OPEN("1", SERVED_DEEP_1),
+    OPEN("4", SERVED_DEEP_4), OPEN("8", SERVED_DEEP_8),
+    LIST("0", NULL), LIST("1", SERVED_DEEP_1),
+    LIST("4", SERVED_DEEP_4), LIST("8", SERVED_DEEP_8),
 };
 
 const OpKind *op_find(const char *name)
@@ -314,9 +346,7 @@ void job_free(Job *job)
 {
     unsigned i;
 
-    if (job->kind->prepare != walk_prepare) {
-        tclunk({.fe = job->env->client, .fid = job->fid});
-    }
+    tclunk({.fe = job->env->client, .fid = job->fid});
     for (i = 0; i < job->nr_msgs; i++) {
         g_free(job->msgs[i].data);
     }

@@ -43,7 +43,8 @@ typedef struct Job {
 } Job;
 
 /*
- * op_find: a kind by name: getattr, walk, read, write, fsync, readdir; or NULL.
+ * op_find: a kind by name: getattr, walk, read, write, fsync, readdir; stat@N,
+ *     open@N, list@N, what a program does N folders deep; or NULL.
  * op_size: the bytes that an operation of @size really asks for: a message
  *     cannot carry more than msize - 24, as Linux counts it.
  * job_new: a job whose messages have @tag. It opens what it needs.

@@ -49,7 +49,7 @@ def chosen(two, one, backend):
     alone = by_case(one)
     for key, backends in by_case(two).items():
         row = backends.get(backend, {})
-        if key[2] in DEPTHS and row.get('ops_per_s'):
+        if key[2] in DEPTHS and row.get('ops_per_s') and '@' not in key[0]:
             yield row, backends, alone.get(key, {}).get(backend, {})
 
 
@@ -104,6 +104,34 @@ def policies(one):
         yield f'| {" | ".join(cells)} |'
 
 
+NAMES = {'stat': 'attributes', 'open': 'walk+open+clunk',
+         'list': 'list 1,000'}
+PLACES = ('loopback', 'loopback-disk', 'loopback-1cpu', 'loopback-1cpu-disk')
+
+
+def names(rows):
+    """What is done with a name, by how many folders deep it is."""
+    cases = {}
+    for row in rows:
+        if '@' in row['op'] and row['suite'] in PLACES and row['rings'] == 2:
+            cases.setdefault((row['op'], row['depth']), {})[
+                row['suite'], row['backend']] = row
+    if not cases:
+        return
+    yield from heading('names', 'folders deep', 'in flight', 'over stock',
+                       'on a disk', 'one CPU', 'on a disk, one CPU',
+                       'over xen-9pfsd, one CPU')
+    for (op, depth), found in cases.items():
+        what, _, deep = op.partition('@')
+        ours = [found.get((place, 'ours')) for place in PLACES]
+        cells = [NAMES[what], deep, str(depth)]
+        cells += [times(row and row['ratio_to_stock']) for row in ours]
+        cells += [over(ours[2], found.get(('loopback-1cpu', 'xen-9pfsd')))
+                  if ours[2] else '–']
+        yield f'| {" | ".join(cells)} |'
+    yield ''
+
+
 def xen(rows):
     yield from heading('real Xen, emulated', 'in flight', 'over stock',
                        'least and most', 'CPU time')
@@ -142,6 +170,7 @@ def markdown(rows):
         yield ''
         yield from policies(one)
         yield ''
+        yield from names(rows)
         yield 'On the loopback. ' + provenance(two + one)
     if real:
         yield ''

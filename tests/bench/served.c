@@ -54,19 +54,39 @@ void served_blank(const char *dir)
     make_file(dir, SERVED_WRITTEN, NULL);
 }
 
-void served_make(const char *dir)
+static void make_many(const char *dir)
 {
     g_autofree char *many = g_build_filename(dir, SERVED_DIR, NULL);
     unsigned i;
 
-    make_file(dir, SERVED_READ, fill_words);
-    served_blank(dir);
     g_assert_cmpint(mkdir(many, 0755), ==, 0);
     for (i = 0; i < SERVED_ENTRIES; i++) {
         g_autofree char *path = g_strdup_printf("%s/entry-%04u", many, i);
 
         g_assert_true(g_file_set_contents(path, "", 0, NULL));
     }
+}
+
+/* A folder below the root, with what is looked up there. */
+static void make_deep(const char *dir, const char *below)
+{
+    g_autofree char *folder = g_build_filename(dir, below, NULL);
+    g_autofree char *path = g_build_filename(folder, SERVED_READ, NULL);
+
+    g_assert_cmpint(g_mkdir_with_parents(folder, 0755), ==, 0);
+    g_assert_true(g_file_set_contents(path, "", 0, NULL));
+    g_assert_cmpint(truncate(path, SERVED_SIZE), ==, 0);
+    make_many(folder);
+}
+
+void served_make(const char *dir)
+{
+    make_file(dir, SERVED_READ, fill_words);
+    served_blank(dir);
+    make_many(dir);
+    make_deep(dir, SERVED_DEEP_1);
+    make_deep(dir, SERVED_DEEP_4);
+    make_deep(dir, SERVED_DEEP_8);
 }
 
 void served_payload(uint8_t *data, uint32_t len, unsigned writer)

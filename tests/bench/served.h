@@ -12,6 +12,10 @@
 #define SERVED_READ     "read"          /* each word tells its offset */
 #define SERVED_WRITTEN  "written"
 #define SERVED_DIR      "many"
+/* Folders that have a SERVED_READ, which is empty, and a SERVED_DIR, too. */
+#define SERVED_DEEP_1   "1"
+#define SERVED_DEEP_4   "1/2/3/4"
+#define SERVED_DEEP_8   "1/2/3/4/5/6/7/8"
 #define SERVED_SIZE     (64u << 20)     /* of both files */
 #define SERVED_ENTRIES  1000            /* of the folder */
 

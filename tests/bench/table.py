@@ -17,8 +17,9 @@ def size_name(size):
 
 def op_name(row):
     name = {'walk': 'walk+open+clunk', 'readdir': 'readdir 1,000'}.get(
-        row['op'], row['op'])
-    size = '' if row['op'] == 'readdir' else size_name(row['size'])
+        row['op'], row['op'].replace('@', ', folders: '))
+    size = ('' if row['op'].startswith(('readdir', 'list'))
+            else size_name(row['size']))
     return f'{name} {size}'.strip()
 
 
@@ -75,7 +76,8 @@ def line_of(row):
 def group(this, rows):
     """The table of one group."""
     lines = [f'{this.rings} ring{"s" if this.rings > 1 else ""}, '
-             f'{CPUS[this.cpus]}', '', HEADING]
+             f'{CPUS[this.cpus]}' +
+             (', the share on a disk' if this.disk else ''), '', HEADING]
     last_name = last_depth = None
     for row in rows:
         name, depth = op_name(row), row['depth']
