@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -198,7 +199,7 @@ static void walk_down(Lookups *l, unsigned depth)
     }
     twalk({.fe = l->fe, .fid = 1, .newfid = 2, .path = "f"});
     twalk({.fe = l->fe, .fid = 2, .newfid = 3});
-    tlopen({.fe = l->fe, .fid = 3});
+    tlopen({.fe = l->fe, .fid = 3, .flags = P9_DOTL_RDWR});
 }
 
 static void test_cost(gconstpointer opaque)
@@ -231,6 +232,97 @@ static void test_cost(gconstpointer opaque)
         }
     }
     g_assert_cmpuint(above, ==, 0);
+    lookups_down(&l);
+}
+
+/* ---- What it finds ---- */
+
+/* A folder whose path is short enough for the host, but not with an entry. */
+static void test_long_path(void)
+{
+    const char *names[P9_MAX_WELEM + 1] = { NULL };
+    g_autofree char *folder = g_strnfill(NAME_MAX, 'd');
+    g_autofree char *last = g_strnfill(240, 'd');
+    GPtrArray *entries = p9_dirents_new();
+    bool found = false;
+    int fd, next;
+    Lookups l;
+
+    if (!lookups_up(&l, "none", NULL)) {
+        return;
+    }
+    fd = open(l.f->share, O_RDONLY | O_DIRECTORY);
+    for (unsigned i = 0; i < P9_MAX_WELEM; i++) {
+        names[i] = i < P9_MAX_WELEM - 1 ? folder : last;
+        g_assert_cmpint(mkdirat(fd, names[i], 0755), ==, 0);
+        next = openat(fd, names[i], O_RDONLY | O_DIRECTORY);
+        close(fd);
+        fd = next;
+    }
+    close(openat(fd, "an-entry-of-20-bytes", O_CREAT | O_WRONLY, 0644));
+    close(fd);
+    {
+        TWalk walk = { .fe = l.fe, .fid = 0, .newfid = 1 };
+
+        memcpy(walk.names, names, sizeof(names));
+        p9_twalk(walk);
+    }
+    tlopen({.fe = l.fe, .fid = 1});
+    treaddir({.fe = l.fe, .fid = 1, .count = 8192, .entries = entries});
+    for (unsigned i = 0; i < entries->len; i++) {
+        const P9Dirent *entry = g_ptr_array_index(entries, i);
+
+        found = found || !strcmp(entry->name, "an-entry-of-20-bytes");
+    }
+    g_assert_true(found);
+    g_ptr_array_unref(entries);
+    lookups_down(&l);
+}
+
+static uint64_t gen_of(P9Client *fe, uint32_t fid)
+{
+    P9Attr attr;
+
+    tgetattr({.fe = fe, .fid = fid, .mask = P9_GETATTR_ALL, .rattr = &attr});
+    g_assert_cmpuint(!!(attr.valid & P9_GETATTR_GEN), ==, attr.gen != 0);
+    g_assert_cmpuint(attr.gen, <=, UINT32_MAX);
+    return attr.gen;
+}
+
+/* A file's is the same each time, another file's is not. */
+static void test_generation(void)
+{
+    uint64_t gen;
+    Lookups l;
+
+    if (!lookups_up(&l, "none", NULL)) {
+        return;
+    }
+    walk_down(&l, 4);
+    gen = gen_of(l.fe, 2);
+    if (!gen) {
+        g_test_skip("this file system has no time of birth");
+        lookups_down(&l);
+        return;
+    }
+    g_assert_cmpuint(gen_of(l.fe, 3), ==, gen);
+    tsetattr({.fe = l.fe, .fid = 2, .valid = P9_SETATTR_MODE, .mode = 0600});
+    twrite({.fe = l.fe, .fid = 3, .count = 3, .data = "new"});
+    g_assert_cmpuint(gen_of(l.fe, 2), ==, gen);
+    g_assert_cmpuint(gen_of(l.fe, 3), ==, gen);
+    g_assert_cmpuint(gen_of(l.fe, 1), !=, 0);
+    tsymlink({.fe = l.fe, .dfid = 1, .name = "link", .target = "f"});
+    twalk({.fe = l.fe, .fid = 1, .newfid = 4, .path = "link"});
+    g_assert_cmpuint(gen_of(l.fe, 4), !=, 0);
+    /* ext4 gives the inode's number to the next file. Its clock has ticks. */
+    g_usleep(50 * 1000);
+    tunlinkat({.fe = l.fe, .dfid = 1, .name = "f"});
+    tclunk({.fe = l.fe, .fid = 3});
+    tclunk({.fe = l.fe, .fid = 2});
+    twalk({.fe = l.fe, .fid = 1, .newfid = 5});
+    tlcreate({.fe = l.fe, .fid = 5, .name = "f", .mode = 0644,
+              .flags = P9_DOTL_RDWR | P9_DOTL_CREATE});
+    g_assert_cmpuint(gen_of(l.fe, 5), !=, gen);
     lookups_down(&l);
 }
 
@@ -432,6 +524,8 @@ int main(int argc, char **argv)
 
         g_test_add_data_func(path, GUINT_TO_POINTER(depths[i]), test_cost);
     }
+    g_test_add_func("/lookups/long-path", test_long_path);
+    g_test_add_func("/lookups/generation", test_generation);
     for (unsigned old = 0; old < 2; old++) {
         const char *kernel = old ? "old-kernel" : "openat2";
         static const struct {

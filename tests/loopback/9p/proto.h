@@ -58,6 +58,7 @@ enum {
 
 /* Tgetattr's request_mask */
 #define P9_GETATTR_BASIC 0x000007ffull
+#define P9_GETATTR_GEN   0x00001000ull
 #define P9_GETATTR_ALL   0x00003fffull
 
 /* Tsetattr's valid */
