@@ -111,8 +111,10 @@ static bool call_may_block(V9fsPDU *pdu, uint32_t *size)
 static bool fid_leaves_root(Xen9pfsSession *session, const V9fsFidState *f,
                             bool beyond)
 {
+    /* What has no name any more (patches/0060) may have been anywhere. */
     return f && f->path.data && xen_9p_mounts_any(&session->mounts) &&
-        xen_9p_mounts_reached(&session->mounts, f->path.data, beyond);
+        (*f->path.data == '/' ||
+         xen_9p_mounts_reached(&session->mounts, f->path.data, beyond));
 }
 
 /*
