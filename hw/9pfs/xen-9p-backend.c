@@ -17,6 +17,7 @@
 #include "hw/9pfs/xen-9p-config.h"
 #include "hw/9pfs/xen-9p-device.h"
 #include "hw/9pfs/xen-9p-grant.h"
+#include "hw/9pfs/xen-9p-offer.h"
 #include "hw/9pfs/xen-9p-ring.h"
 #include "hw/9pfs/xen-9p-start.h"
 #include "hw/9pfs/xen-9p-throttle.h"
@@ -33,7 +34,7 @@ static const Xen9pfsType types[] = {
             { "max-rings", XEN_9PFS_MAX_RINGS },
             { "max-ring-page-order", XEN_9P_RING_ORDER_MAX },
         },
-        .read_rings = xen_9pfs_config_rings,
+        .read_rings = xen_9p_offer_rings,
     }, {
         .name = XEN_VIRTFSIF_TYPE,
         .transport = &xen_9pfs_virtfs_transport,
@@ -45,7 +46,7 @@ static const Xen9pfsType types[] = {
             { XEN_VIRTFSIF_NODE_MAX_PERSISTENT, XEN_9P_GRANT_CACHE_MAX },
             { XEN_VIRTFSIF_NODE_MAX_QUEUES, XEN_9PFS_MAX_RINGS },
         },
-        .read_rings = xen_9pfs_config_queues,
+        .read_rings = xen_9p_offer_queues,
     },
 };
 

@@ -16,8 +16,8 @@
 #include "fsdev/qemu-fsdev.h"
 #include "hw/9pfs/xen-9p-config.h"
 #include "hw/9pfs/xen-9p-grant.h"
+#include "hw/9pfs/xen-9p-model.h"
 #include "hw/9pfs/xen-9p-pass.h"
-#include "hw/xen/io/virtfs.h"
 
 typedef enum ConfigKind {
     WORD,                       /* one of those allowed */
@@ -110,9 +110,8 @@ static void value_error(Error **errp, const char *node, const char *value,
     }
 }
 
-/* The same of a node that is in xenstore, at @base. */
-static void node_error(Error **errp, const char *base, const char *node,
-                       const char *value, const char *allowed)
+void xen_9pfs_config_error(Error **errp, const char *base, const char *node,
+                           const char *value, const char *allowed)
 {
     ERRP_GUARD();
 
@@ -197,6 +196,66 @@ static const ConfigOption *option_at(size_t index)
     return index < ARRAY_SIZE(own_options) ? &own_options[index] : NULL;
 }
 
+static const ConfigOption *find_option(const char *node)
+{
+    const ConfigOption *option;
+
+    for (size_t i = 0; (option = option_at(i)); i++) {
+        if (g_str_equal(option->node, node)) {
+            return option;
+        }
+    }
+    return NULL;
+}
+
+/* One of the options behind a model, the part @index of @text. */
+static bool check_model_option(const char *text, unsigned index,
+                               const char *node, const char *value,
+                               Error **errp)
+{
+    const ConfigOption *option = find_option(node);
+
+    if (!option) {
+        value_error(errp, "option", node, "one that a share has, such as "
+                    "readonly=on");
+        return false;
+    }
+    if (xen_9p_model_find(text, node) != index) {
+        error_setg(errp, "%s: given twice", node);
+        return false;
+    }
+    if (!value) {
+        value_error(errp, node, NULL, option->allowed);
+        return false;
+    }
+    return check_option(option, value, errp);
+}
+
+/* "MODEL;NAME=VALUE;...": the spelling of options for stock xl. */
+static bool check_model(const char *text, Error **errp)
+{
+    ERRP_GUARD();
+    char *name, *value;
+    unsigned i;
+
+    if (!text) {
+        value_error(errp, "security_model", text, SECURITY_MODELS);
+        return false;
+    }
+    for (i = 0; !*errp && xen_9p_model_part(text, i, &name, &value); i++) {
+        if (i > 0) {
+            if (!check_model_option(text, i, name, value, errp)) {
+                error_prepend(errp, "security_model: ");
+            }
+        } else if (word_index(name, SECURITY_MODELS) < 0) {
+            value_error(errp, "security_model", name, SECURITY_MODELS);
+        }
+        g_free(name);
+        g_free(value);
+    }
+    return !*errp;
+}
+
 bool xen_9pfs_config_check(const char *node, const char *value, Error **errp)
 {
     const ConfigOption *option;
@@ -208,18 +267,10 @@ bool xen_9pfs_config_check(const char *node, const char *value, Error **errp)
         return check_path(value, errp);
     }
     if (g_str_equal(node, "security_model")) {
-        if (!value || word_index(value, SECURITY_MODELS) < 0) {
-            value_error(errp, node, value, SECURITY_MODELS);
-            return false;
-        }
-        return true;
+        return check_model(value, errp);
     }
-    for (size_t i = 0; value && (option = option_at(i)); i++) {
-        if (g_str_equal(node, option->node)) {
-            return check_option(option, value, errp);
-        }
-    }
-    return true;
+    option = value ? find_option(node) : NULL;
+    return !option || check_option(option, value, errp);
 }
 
 const char *xen_9pfs_config_option(size_t index, bool *own)
@@ -262,25 +313,66 @@ char *xen_9pfs_config_tag(XenLegacyDevice *xendev, Error **errp)
     return check_node(base, "tag", tag, errp) ? g_steal_pointer(&tag) : NULL;
 }
 
+static char *read_model(XenLegacyDevice *xendev)
+{
+    /* The second one is the specification's spelling; libxl has the first. */
+    return xenstore_read_be_str(xendev, "security_model") ?:
+        xenstore_read_be_str(xendev, "security-model");
+}
+
+/*
+ * What an option has: in a node of its own, or behind the security model,
+ * @model. NULL with @errp set where it may not have that.
+ */
+static char *read_option(XenLegacyDevice *xendev, const char *model,
+                         const char *node, Error **errp)
+{
+    ERRP_GUARD();
+    g_autofree char *own = xenstore_read_be_str(xendev, node);
+    g_autofree char *behind = model ? xen_9p_model_option(model, node) : NULL;
+    char *value = own ?: behind;
+
+    if (own && behind) {
+        error_setg(errp, "%s/%s: given in security_model, too", xendev->be,
+                   node);
+        return NULL;
+    }
+    if (value && !xen_9pfs_config_check(node, value, errp)) {
+        error_prepend(errp, "%s/%s", xendev->be,
+                      own ? "" : "security_model: ");
+        return NULL;
+    }
+    return own ? g_steal_pointer(&own) : g_steal_pointer(&behind);
+}
+
+bool xen_9pfs_config_text(XenLegacyDevice *xendev, const char *node,
+                          char **text, Error **errp)
+{
+    ERRP_GUARD();
+    g_autofree char *model = read_model(xendev);
+
+    *text = read_option(xendev, model, node, errp);
+    return !*errp;
+}
+
 int xen_9pfs_config_word(XenLegacyDevice *xendev, const char *node,
                          const char *words, Error **errp)
 {
-    g_autofree char *value = xenstore_read_be_str(xendev, node);
-    int index = value ? word_index(value, words) : 0;
+    g_autofree char *value = NULL;
 
-    if (index < 0) {
-        node_error(errp, xendev->be, node, value, words);
+    if (!xen_9pfs_config_text(xendev, node, &value, errp)) {
+        return -1;
     }
-    return index;
+    return value ? word_index(value, words) : 0;
 }
 
 bool xen_9pfs_config_number(XenLegacyDevice *xendev, const char *node,
                             int64_t *number, Error **errp)
 {
-    g_autofree char *value = xenstore_read_be_str(xendev, node);
+    g_autofree char *value = NULL;
 
-    return !value || (check_node(xendev->be, node, value, errp) &&
-                      qemu_strtoi64(value, NULL, 0, number) == 0);
+    return xen_9pfs_config_text(xendev, node, &value, errp) &&
+        (!value || qemu_strtoi64(value, NULL, 0, number) == 0);
 }
 
 /* ---- The fsdev ---- */
@@ -293,31 +385,28 @@ static bool set_path(XenLegacyDevice *xendev, QemuOpts *opts, Error **errp)
         qemu_opt_set(opts, "path", path, errp);
 }
 
-static bool set_security_model(XenLegacyDevice *xendev, QemuOpts *opts,
-                               Error **errp)
+static bool set_security_model(XenLegacyDevice *xendev, const char *model,
+                               QemuOpts *opts, Error **errp)
 {
-    g_autofree char *model = xenstore_read_be_str(xendev, "security_model");
+    g_autofree char *name = NULL;
+    g_autofree char *none = NULL;
 
-    if (!model) {
-        /* The specification's spelling; libxl writes the other. */
-        model = xenstore_read_be_str(xendev, "security-model");
-    }
     return check_node(xendev->be, "security_model", model, errp) &&
-        qemu_opt_set(opts, "security_model", model, errp);
+        xen_9p_model_part(model, 0, &name, &none) &&
+        qemu_opt_set(opts, "security_model", name, errp);
 }
 
-static bool set_option(XenLegacyDevice *xendev, const ConfigOption *option,
-                       QemuOpts *opts, Error **errp)
+static bool set_option(XenLegacyDevice *xendev, const char *model,
+                       const ConfigOption *option, QemuOpts *opts,
+                       Error **errp)
 {
-    g_autofree char *value = xenstore_read_be_str(xendev, option->node);
+    ERRP_GUARD();
+    g_autofree char *value = read_option(xendev, model, option->node, errp);
     g_autofree char *name = NULL;
     const char *set = value;
 
     if (!value) {
-        return true;
-    }
-    if (!check_node(xendev->be, option->node, value, errp)) {
-        return false;
+        return !*errp;
     }
 
     /* The spelling of QemuOpts. */
@@ -332,13 +421,15 @@ static bool set_option(XenLegacyDevice *xendev, const ConfigOption *option,
 
 static bool set_all(XenLegacyDevice *xendev, QemuOpts *opts, Error **errp)
 {
+    g_autofree char *model = read_model(xendev);
+
     if (!qemu_opt_set(opts, "fsdriver", "local", errp) ||
         !set_path(xendev, opts, errp) ||
-        !set_security_model(xendev, opts, errp)) {
+        !set_security_model(xendev, model, opts, errp)) {
         return false;
     }
     for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
-        if (!set_option(xendev, &options[i], opts, errp)) {
+        if (!set_option(xendev, model, &options[i], opts, errp)) {
             return false;
         }
     }
@@ -361,118 +452,4 @@ char *xen_9pfs_config_fsdev(XenLegacyDevice *xendev, Error **errp)
     }
     qemu_opts_del(opts);
     return *errp ? NULL : g_steal_pointer(&id);
-}
-
-/* ---- The frontend's rings ---- */
-
-static int read_number(XenLegacyDevice *xendev, const char *node,
-                       uint32_t min, uint32_t max, uint32_t *number,
-                       Error **errp)
-{
-    g_autofree char *value = xenstore_read_fe_str(xendev, node);
-    g_autofree char *allowed = NULL;
-    unsigned int parsed;
-
-    /* qemu_strtoui() alone would take "-1". */
-    if (value && g_ascii_isdigit(value[0]) &&
-        qemu_strtoui(value, NULL, 10, &parsed) == 0 &&
-        parsed >= min && parsed <= max) {
-        *number = parsed;
-        return 0;
-    }
-    allowed = g_strdup_printf("%" PRIu32 " to %" PRIu32, min, max);
-    node_error(errp, xendev->fe, node, value, allowed);
-    return -EINVAL;
-}
-
-int xen_9pfs_config_rings(XenLegacyDevice *xendev,
-                          Xen9pfsRingConf conf[XEN_9PFS_MAX_RINGS],
-                          Error **errp)
-{
-    g_autofree char *version = xenstore_read_fe_str(xendev, "version");
-    uint32_t num;
-
-    if (!version || !g_str_equal(version, "1")) {
-        node_error(errp, xendev->fe, "version", version, "1");
-        return -EINVAL;
-    }
-    if (read_number(xendev, "num-rings", 1, XEN_9PFS_MAX_RINGS, &num,
-                    errp) < 0) {
-        return -EINVAL;
-    }
-    for (uint32_t i = 0; i < num; i++) {
-        g_autofree char *ref = g_strdup_printf("ring-ref%" PRIu32, i);
-        g_autofree char *port = g_strdup_printf("event-channel-%" PRIu32, i);
-
-        conf[i].num_refs = 1;
-        if (read_number(xendev, ref, 0, UINT32_MAX, conf[i].ref, errp) < 0 ||
-            read_number(xendev, port, 0, UINT32_MAX, &conf[i].port,
-                        errp) < 0) {
-            return -EINVAL;
-        }
-    }
-    return num;
-}
-
-/* ---- The frontend's queues (docs/specs/xen-virtfs.rst) ---- */
-
-/* A number that need not be there. Returns 1 if it is, 0 if not. */
-static int read_optional(XenLegacyDevice *xendev, const char *node,
-                         uint32_t min, uint32_t max, uint32_t *number,
-                         Error **errp)
-{
-    g_autofree char *value = xenstore_read_fe_str(xendev, node);
-
-    if (!value) {
-        return 0;
-    }
-    return read_number(xendev, node, min, max, number, errp) < 0 ? -EINVAL : 1;
-}
-
-/* @folder is that of the queue's nodes, with its slash, or empty. */
-static int read_queue(XenLegacyDevice *xendev, const char *folder,
-                      bool numbered, Xen9pfsRingConf *conf, Error **errp)
-{
-    g_autofree char *port = g_strdup_printf("%s" XEN_VIRTFSIF_NODE_EVTCHN,
-                                            folder);
-
-    for (unsigned i = 0; i < conf->num_refs; i++) {
-        g_autofree char *ref =
-            numbered ? g_strdup_printf("%s" XEN_VIRTFSIF_NODE_RING_REF "%u",
-                                       folder, i)
-                     : g_strdup_printf("%s" XEN_VIRTFSIF_NODE_RING_REF,
-                                       folder);
-
-        if (read_number(xendev, ref, 0, UINT32_MAX, &conf->ref[i], errp) < 0) {
-            return -EINVAL;
-        }
-    }
-    return read_number(xendev, port, 0, UINT32_MAX, &conf->port, errp);
-}
-
-int xen_9pfs_config_queues(XenLegacyDevice *xendev,
-                           Xen9pfsRingConf conf[XEN_9PFS_MAX_RINGS],
-                           Error **errp)
-{
-    uint32_t num = 1, order = 0;
-    int queues = read_optional(xendev, XEN_VIRTFSIF_NODE_NUM_QUEUES, 1,
-                               XEN_9PFS_MAX_RINGS, &num, errp);
-    int pages = queues < 0 ? queues :
-        read_optional(xendev, XEN_VIRTFSIF_NODE_RING_ORDER, 0,
-                      XEN_9PFS_MAX_RING_ORDER, &order, errp);
-
-    if (pages < 0) {
-        return -EINVAL;
-    }
-    for (uint32_t i = 0; i < num; i++) {
-        g_autofree char *folder =
-            queues ? g_strdup_printf(XEN_VIRTFSIF_NODE_QUEUE "%" PRIu32 "/", i)
-                   : g_strdup("");
-
-        conf[i].num_refs = 1U << order;
-        if (read_queue(xendev, folder, pages, &conf[i], errp) < 0) {
-            return -EINVAL;
-        }
-    }
-    return num;
 }

@@ -59,7 +59,8 @@ char *xen_9pfs_config_tag(XenLegacyDevice *xendev, Error **errp);
  *
  * The nodes are "path" and "security_model", and where they are present the
  * options of "-fsdev local" under their own names ("throttling.X" as
- * "throttling/X", since a dot is no xenstore character).
+ * "throttling/X", since a dot is no xenstore character); or these behind the
+ * security model.
  *
  * Returns: the new fsdev's id, which the caller frees after it has removed
  * the fsdev with qemu_fsdev_remove(); or NULL with nothing registered.
@@ -67,48 +68,54 @@ char *xen_9pfs_config_tag(XenLegacyDevice *xendev, Error **errp);
 char *xen_9pfs_config_fsdev(XenLegacyDevice *xendev, Error **errp);
 
 /**
- * xen_9pfs_config_word: a node of the backend that holds one of some words
+ * xen_9pfs_config_text: an option of a share
  * @xendev: the device
- * @node: its name
- * @words: the words, split by '|'
- * @errp: set where it holds anything else: names the node
+ * @node: its name, one of xen_9pfs_config_option()
+ * @text: set to what it has, which the caller frees; NULL where it is not
+ *        given
+ * @errp: set where it may not have that: names the node
  *
- * Returns: which of them it is, the first where there is no node; or -1.
+ * An option has a node of its own, or is behind the security model:
+ * "none;readonly=on".
+ *
+ * Returns: false where it may not have that.
+ */
+bool xen_9pfs_config_text(XenLegacyDevice *xendev, const char *node,
+                          char **text, Error **errp);
+
+/**
+ * xen_9pfs_config_word: an option that is one of some words
+ * @xendev: the device
+ * @node: its name, one of xen_9pfs_config_option()
+ * @words: the words, split by '|'
+ * @errp: set where it is anything else: names the node
+ *
+ * Returns: which of them it is, the first where it is not given; or -1.
  */
 int xen_9pfs_config_word(XenLegacyDevice *xendev, const char *node,
                          const char *words, Error **errp);
 
 /**
- * xen_9pfs_config_number: an optional node of the backend that holds a number
+ * xen_9pfs_config_number: an option that is a number
  * @xendev: the device
  * @node: its name, one of xen_9pfs_config_option()
- * @number: set to what it holds, left as it is where there is no node
- * @errp: set where it holds anything else: names the node
+ * @number: set to it, left as it is where it is not given
+ * @errp: set where it is anything else: names the node
  *
- * Returns: false where it holds anything else.
+ * Returns: false where it is anything else.
  */
 bool xen_9pfs_config_number(XenLegacyDevice *xendev, const char *node,
                             int64_t *number, Error **errp);
 
 /**
- * xen_9pfs_config_rings: the rings that a frontend of type 9pfs offers
- * @xendev: the device
- * @conf: filled in, one element a ring
- * @errp: set where a node is missing or out of range
- *
- * Returns: the number of rings, 1 to XEN_9PFS_MAX_RINGS, or -errno.
+ * xen_9pfs_config_error: the message that a node's value is wrong
+ * @errp: gets it
+ * @base: the folder of the node
+ * @node: its name
+ * @value: what it has, NULL: it is missing; the guest may have written it
+ * @allowed: what it may have
  */
-int xen_9pfs_config_rings(XenLegacyDevice *xendev,
-                          Xen9pfsRingConf conf[XEN_9PFS_MAX_RINGS],
-                          Error **errp);
-
-/**
- * xen_9pfs_config_queues: the queues that a frontend of type virtfs offers
- *
- * As xen_9pfs_config_rings().
- */
-int xen_9pfs_config_queues(XenLegacyDevice *xendev,
-                           Xen9pfsRingConf conf[XEN_9PFS_MAX_RINGS],
-                           Error **errp);
+void xen_9pfs_config_error(Error **errp, const char *base, const char *node,
+                           const char *value, const char *allowed);
 
 #endif

@@ -10,6 +10,7 @@
 #include "qapi/error.h"
 #include "qemu/main-loop.h"
 #include "qom/object_interfaces.h"
+#include "hw/9pfs/xen-9p-config.h"
 #include "hw/9pfs/xen-9p-thread.h"
 
 bool xen_9p_thread_none;
@@ -37,10 +38,13 @@ static IOThread *thread_named(const char *name, bool *own, Error **errp)
 bool xen_9p_thread_find(Xen9pThread *thread, XenLegacyDevice *xendev,
                         Error **errp)
 {
-    g_autofree char *asked = xenstore_read_be_str(xendev, "iothread");
+    g_autofree char *asked = NULL;
 
     if (xen_9p_thread_none) {
         return true;
+    }
+    if (!xen_9pfs_config_text(xendev, "iothread", &asked, errp)) {
+        return false;
     }
     if (asked) {
         thread->iothread = iothread_by_id(asked);

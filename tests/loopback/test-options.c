@@ -48,6 +48,38 @@ static const OptionCase cases[] = {
     { "max-xattr", NULL, { "max_xattr", "64" }, NULL, 0 },
     { "max-xattr-negative", NULL, { "max_xattr", "-1" }, "max_xattr: '-1'",
       0 },
+    /* Behind the model: stock xl hands that on as it is. */
+    { "behind", "none;readonly=on", {}, NULL, EROFS },
+    { "behind-off", "none;readonly=off", {}, NULL, 0 },
+    { "behind-many", "mapped-xattr;fmode=0640;dmode=0750;writeout=immediate;"
+      "multidevs=forbid;max_xattr=64;throttling.iops-total=10000;"
+      "throttling/bps-read=100000000;dispatch=worker;poll-max-ns=0;"
+      "max-fids=1000;readonly=1", {}, NULL, EROFS },
+    { "behind-and-node", "none;writeout=immediate", { "readonly", "on" },
+      NULL, EROFS },
+    { "behind-model", "some;readonly=on", {}, "security_model: 'some' is", 0 },
+    { "behind-nothing", "none;", {}, "security_model: option: '' is", 0 },
+    { "behind-unknown", "none;read-only=on", {},
+      "security_model: option: 'read-only' is", 0 },
+    { "behind-no-option", "none;path=/", {},
+      "security_model: option: 'path' is", 0 },
+    { "behind-no-value", "none;readonly", {},
+      "security_model: readonly: missing, use on|off", 0 },
+    { "behind-value", "none;multidevs=remap;readonly=yes", {},
+      "security_model: readonly: 'yes' is", 0 },
+    { "behind-empty", "none;readonly=", {},
+      "security_model: readonly: '' is", 0 },
+    { "behind-own-value", "none;dispatch=fast", {},
+      "security_model: dispatch: 'fast' is", 0 },
+    { "behind-own-number", "none;max-fids=1", {},
+      "security_model: max-fids: '1' is", 0 },
+    { "behind-iothread", "none;iothread=nobody", {},
+      "iothread: there is no thread 'nobody'", 0 },
+    { "behind-twice", "none;readonly=on;readonly=off", {},
+      "security_model: readonly: given twice", 0 },
+    { "behind-and-node-twice", "none;readonly=off", { "readonly", "on" },
+      "readonly: given in security_model, too", 0 },
+    { "behind-control", "none;a\nb=1", {}, "option: 'a\\nb' is", 0 },
 };
 
 static void check_taken(Fe *fe, const OptionCase *test)
@@ -99,6 +131,37 @@ static void test_option(gconstpointer data)
     fixture_down(f);
 }
 
+/*
+ * A share that is meant to be read-only is not served by a backend that does
+ * not know what is behind the model, whichever that is.
+ */
+static void test_unknown(void)
+{
+    Fixture *f = fixture_up();
+    DeviceOpts opts = {
+        .path = f->share,
+        .security_model = f->backend == BACKEND_OURS ? "none;nonesuch=on"
+                                                     : "none;readonly=on",
+    };
+    Fe *fe = fixture_device(f, &opts);
+
+    fixture_start(f);
+    if (fe_connect(fe, 1, 2)) {
+        /* Stock QEMU does, and dies of the first request. */
+        P9Req *req = tversion({.fe = &fe->client, .msize = 8192,
+                               .version = fixture_version(f),
+                               .request_only = true});
+
+        g_assert_cmpint(f->backend, ==, BACKEND_STOCK);
+        g_assert_cmpint(fe_pump(fe, 5000), <=, 0);
+        p9_req_free(req);
+    } else if (f->backend == BACKEND_OURS) {
+        g_assert_cmpint(fe_state(fe), ==, XenbusStateClosing);
+    }
+    fixture_abandon(f, fe);
+    fixture_down(f);
+}
+
 int main(int argc, char **argv)
 {
     unsigned i;
@@ -109,5 +172,6 @@ int main(int argc, char **argv)
 
         g_test_add_data_func(path, &cases[i], test_option);
     }
+    g_test_add_func("/option/unknown-to-the-backend", test_unknown);
     return g_test_run();
 }
