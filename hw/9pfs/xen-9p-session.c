@@ -32,7 +32,8 @@ static int share_open(void *opaque)
                                           &err) == 0) {
         xen_9pfs_call_init(session);
     }
-    session->failure = err;
+    /* The main thread may look at any time. */
+    qatomic_store_release(&session->failure, err);
     return 0;
 }
 
