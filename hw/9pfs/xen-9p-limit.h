@@ -18,10 +18,10 @@
 
 /*
  * Fids of a session by default, and how many bytes they may take on average:
- * one that is not open takes some 250 and its path.
+ * one that is not open takes some 300 and its path.
  */
 #define XEN_9P_LIMIT_FIDS       98304
-#define XEN_9P_LIMIT_FID_BYTES  304
+#define XEN_9P_LIMIT_FID_BYTES  336
 
 /* The largest request but for the payload of a Twrite. */
 #define XEN_9P_LIMIT_MESSAGE    (16 * 1024)
