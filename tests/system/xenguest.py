@@ -38,9 +38,11 @@ LINUX_RING_ORDER = 9
 PATIENCE = 4
 INITIALISING, INIT_WAIT, INITIALISED, CONNECTED, CLOSING, CLOSED = range(1, 7)
 
-# QEMU's log may always say this: the 9P server's advice at a small msize, how
-# libxl ends a device model, whose job a PV console is, and where others are.
+# QEMU's log may always say this: the 9P server's advice at a small msize, that
+# calls end after their device (emulation is slow), how libxl ends a device
+# model, whose job a PV console is, and where others are.
 USUAL_LOG = re.compile(r"degraded performance: a reasonable high msize"
+                       r"|its memory stays mapped until they end"
                        r"|terminating on signal \d+ from pid \d+ \("
                        r"|declining to handle console type 'xenconsoled'"
                        r"|VNC server running on|char device redirected to")
@@ -223,11 +225,13 @@ class Guest:
         file = f'/tmp/{self.name}.cfg'
         with open(file, 'w', encoding='utf-8') as config:
             config.write(self.config())
-        # QEMU's log is opened for appending under the same name each time.
-        self.log_seen = len(self.log_lines())
+        self.log_seen, before = len(self.log_lines()), self.log_file()
         try:
             xl('create', *options, file)
         finally:
+            # xl puts the log of the last domain of this name aside.
+            if self.log_file() != before:
+                self.log_seen = 0
             self.domid = self.find_domid()
             self.devids = {devid: '9pfs' for devid in range(len(self.shares))
                            if self.shares[devid].protocol == '9pfs'}
@@ -440,6 +444,13 @@ class Guest:
 
     def log_path(self):
         return f'/var/log/xen/qemu-dm-{self.name}.log'
+
+    def log_file(self):
+        """Which file that is now."""
+        try:
+            return os.stat(self.log_path()).st_ino
+        except FileNotFoundError:
+            return None
 
     def log_lines(self):
         try:
