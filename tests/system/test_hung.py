@@ -62,10 +62,12 @@ def disk_in_folder(folder):
     os.unlink(image)
 
 
-def waits_for_disk(pid):
-    """Whether a thread of that process sleeps until a disk is there."""
-    return any(task.read_text().rpartition(')')[2].split()[0] == 'D'
-               for task in Path(f'/proc/{pid}/task').glob('*/stat'))
+def wait_for_calls(guest, number):
+    """Until so many threads of its QEMU sleep until a disk is there."""
+    tasks = Path(f'/proc/{guest.qemu_pid()}/task')
+    wait_for('calls', lambda: number == sum(
+        task.read_text().rpartition(')')[2].split()[0] == 'D'
+        for task in tasks.glob('*/stat')))
 
 
 def soon(what, function, *args):
@@ -91,7 +93,7 @@ class Writer:
     def hang(self):
         """Returns when QEMU has made its call."""
         self.guest.run('touch /tmp/go')
-        wait_for('the write', lambda: waits_for_disk(self.guest.qemu_pid()))
+        wait_for_calls(self.guest, 1)
 
     def end(self):
         self.guest.run('until [ -e /tmp/done ]; do sleep 0.1; done; '
@@ -151,13 +153,17 @@ def test_below_share(place, disk):
     writer = Writer(guest, f'{place.inside}/disk/file')
     disk.freeze()
     writer.hang()
+    place.run('(echo >disk/new) 2>/dev/null &')
+    wait_for_calls(guest, 2)
     soon('stat', place.run, 'stat other', SOON)
     soon('read', place.run, 'cat other', SOON)
     soon('write', place.run, 'echo >another', SOON)
+    soon('rename', place.run, 'mv another other; cat other', SOON)
     assert 'in flight' in soon('status', status, guest)
     disk.thaw()
     writer.end()
     assert (disk.path / 'file').read_text() == 'text\n'
+    wait_for('the new file', lambda: (disk.path / 'new').exists())
 
 
 @pytest.mark.core

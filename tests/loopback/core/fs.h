@@ -24,6 +24,8 @@ typedef enum LoopFsCall {
     LOOP_FS_CLOSE,
     LOOP_FS_STATFS,
     LOOP_FS_UNLINK,
+    LOOP_FS_RENAME,
+    LOOP_FS_MKDIR,
     LOOP_FS_ROOT,               /* stat() and access() of the share itself */
     LOOP_FS_CALLS
 } LoopFsCall;

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -168,6 +169,17 @@ int stat64(const char *path, struct stat64 *st)
 int unlinkat(int dirfd, const char *path, int flags)
 {
     return REAL(unlinkat, LOOP_FS_UNLINK, dev_of(dirfd))(dirfd, path, flags);
+}
+
+int renameat(int olddir, const char *old, int newdir, const char *new)
+{
+    return REAL(renameat, LOOP_FS_RENAME, dev_of(olddir))(olddir, old, newdir,
+                                                          new);
+}
+
+int mkdirat(int dirfd, const char *path, mode_t mode)
+{
+    return REAL(mkdirat, LOOP_FS_MKDIR, dev_of(dirfd))(dirfd, path, mode);
 }
 
 struct dirent64 *readdir64(DIR *dir)
