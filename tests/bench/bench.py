@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 
-import fair
+import devices
 import results
 import table
 
@@ -327,8 +327,8 @@ def parse_args():
     add('--stock', default=BUILD + '/qemu-stock', help='[%(default)s]')
     add('--wrap', action='append', default=[], metavar='BACKEND=COMMAND',
         help='put before a backend, which has to stay the same process')
-    add('--fair', action='store_true',
-        help="only what one device's load takes from the others")
+    add('--devices', action='store_true',
+        help='only many devices: fairness, CPUs, silence, the monitor')
     add('--xen', metavar='FILE', help='measure nothing, add these rows')
     add('--output', default=BUILD + '/bench', help='[%(default)s]')
     args = parser.parse_args()
@@ -366,8 +366,8 @@ def main():
     if args.xen:
         add_xen(args)
         return 0
-    if args.fair:
-        fair.run(BUILD, {name: loopback(args, name)
+    if args.devices:
+        devices.run(BUILD, {name: loopback(args, name)
                          for name in ('stock', 'ours', 'virtfs')}, args.output)
         return 0
     plan = plan_chosen(args, plan_names() if args.names else
