@@ -7,132 +7,20 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "fixture.h"
 #include "process.h"
 #include "qmp.h"
+#include "tool.h"
 
-#define MAX_WORDS 12
-
-/* One call of the program. */
-typedef struct Call {
-    Fixture *f;
-    const char *words[MAX_WORDS];
-    char *out, *err;
-    int status;                 /* -1: a signal */
-} Call;
-
-static gpointer call_thread(gpointer opaque)
-{
-    Call *call = opaque;
-    g_autofree char *run_dir = g_strdup_printf("XEN_RUN_DIR=%s",
-                                               call->f->dir);
-    g_autofree char *log_dir = g_strdup_printf("XEN_LOG_DIR=%s",
-                                               call->f->dir);
-    const char *argv[MAX_WORDS + 5] = {
-        "env", run_dir, log_dir, g_getenv("LOOP_TOOL"),
-    };
-    ProcessEnv env = {
-        .loop_path = call->f->loop_path, .xenstore_dir = call->f->dir,
-    };
-    unsigned i;
-    int status;
-
-    for (i = 0; i < MAX_WORDS && call->words[i]; i++) {
-        argv[i + 4] = call->words[i];
-    }
-    status = process_run(argv, &env, &call->out, &call->err);
-    call->status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-    return NULL;
-}
-
-static void call_free(Call *call)
-{
-    g_clear_pointer(&call->out, g_free);
-    g_clear_pointer(&call->err, g_free);
-}
-
-/* The status is @status, and what is printed has @text in it. */
-static void call_check(Call *call, int status, const char *text)
-{
-    const char *printed = status ? call->err : call->out;
-
-    g_test_message("status %d: %s%s", call->status, call->out, call->err);
-    g_assert_cmpint(call->status, ==, status);
-    g_assert_nonnull(strstr(printed, text));
-    call_free(call);
-}
-
-#define run(fixture, status, text, ...)                             \
-    do {                                                            \
-        Call call_ = { .f = fixture, .words = { __VA_ARGS__ } };    \
-        call_thread(&call_);                                        \
-        call_check(&call_, status, text);                           \
-    } while (0)
-
-/* ---- The fixture ---- */
-
-/* NULL: nothing to test. */
-static Fixture *begin(void)
-{
-    Fixture *f = fixture_up();
-
-    if (f->backend != BACKEND_OURS || !g_getenv("LOOP_TOOL")) {
-        g_test_skip("xen-virtfs works with our QEMU alone");
-        fixture_down(f);
-        return NULL;
-    }
-    return f;
-}
-
-static char *share_of(Fixture *f, const char *tag, const char *more)
-{
-    return g_strdup_printf("tag=%s,path=%s,security_model=none%s", tag,
-                           f->share, more);
-}
-
-static bool exists(Fixture *f, const char *path)
-{
-    unsigned int len;
-    char *value = xs_read(f->xsh, XBT_NULL, path, &len);
-    bool there = value;
-
-    free(value);
-    return there;
-}
+/* ---- What is there ---- */
 
 static void assert_no_nodes(Fixture *f)
 {
-    g_assert_false(exists(f, "backend/9pfs/7"));
-    g_assert_false(exists(f, "/local/domain/7/device/9pfs"));
-}
-
-/* A QEMU that the program has started: its process, 0: there is none. */
-static GPid started(Fixture *f)
-{
-    unsigned int len;
-    char *value = xs_read(f->xsh, XBT_NULL,
-                          "/local/domain/7/image/device-model-pid", &len);
-    GPid pid = value ? atoi(value) : 0;
-
-    free(value);
-    return pid;
-}
-
-/* It is nobody's child here. */
-static void assert_ends(GPid pid)
-{
-    int waited;
-
-    for (waited = 0; kill(pid, 0) == 0; waited++) {
-        g_assert_cmpint(waited, <, 60000);
-        g_usleep(1000);
-    }
+    g_assert_false(tool_exists(f, "backend/9pfs/7"));
+    g_assert_false(tool_exists(f, "/local/domain/7/device/9pfs"));
 }
 
 static Fe *use(Fixture *f, int devid)
@@ -150,33 +38,34 @@ static Fe *use(Fixture *f, int devid)
 
 static void test_usage(void)
 {
-    Fixture *f = begin();
+    Fixture *f = tool_begin();
 
     if (!f) {
         return;
     }
-    run(f, 0, "Usage: xen-virtfs", "--help");
-    run(f, 0, "xen-virtfs 0.", "--version");
-    run(f, 2, "no command, see xen-virtfs --help", NULL);
-    run(f, 2, "unknown command 'mount'", "mount");
-    run(f, 2, "unrecognized option", "--nonsense");
-    run(f, 2, "--timeout=x: 0 to 3600", "--timeout=x", "list");
-    run(f, 2, "usage: xen-virtfs attach DOMAIN", "attach", "7");
-    run(f, 2, "usage: xen-virtfs detach", "detach", "7");
-    run(f, 2, "usage: xen-virtfs status", "status");
-    run(f, 2, "usage: xen-virtfs list", "list", "7", "8");
-    run(f, 2, "x: is not of the form", "attach", "7", "x");
-    run(f, 2, "tag: is missing", "attach", "7", "path=/");
-    run(f, 2, "tag: is there twice", "attach", "7", "tag=a,tag=b");
-    run(f, 2, "tag: has no value", "attach", "7", "tag=");
-    run(f, 2, "driver: unknown key", "attach", "7", "tag=a,driver=b");
-    run(f, 2, "type: only 'qemu'", "attach", "7", "tag=a,type=xen_9pfsd");
-    run(f, 2, "devid: is a number", "attach", "7", "tag=a,devid=-1");
-    run(f, 3, "no domain '99'", "attach", "99", "tag=a");
-    run(f, 3, "no domain 'nobody'", "list", "nobody");
-    run(f, 3, "no domain '-7'", "status", "--", "-7");
-    run(f, 4, "domain 7 has no device 'share'", "detach", "guest7", "share");
-    run(f, 4, "domain 7 has no device '0'", "status", "7", "0");
+    tool_run(f, 0, "Usage: xen-virtfs", "--help");
+    tool_run(f, 0, "xen-virtfs 0.", "--version");
+    tool_run(f, 2, "no command, see xen-virtfs --help", NULL);
+    tool_run(f, 2, "unknown command 'mount'", "mount");
+    tool_run(f, 2, "unrecognized option", "--nonsense");
+    tool_run(f, 2, "--timeout=x: 0 to 3600", "--timeout=x", "list");
+    tool_run(f, 2, "usage: xen-virtfs attach DOMAIN", "attach", "7");
+    tool_run(f, 2, "usage: xen-virtfs detach", "detach", "7");
+    tool_run(f, 2, "usage: xen-virtfs status", "status");
+    tool_run(f, 2, "usage: xen-virtfs list", "list", "7", "8");
+    tool_run(f, 2, "x: is not of the form", "attach", "7", "x");
+    tool_run(f, 2, "tag: is missing", "attach", "7", "path=/");
+    tool_run(f, 2, "tag: is there twice", "attach", "7", "tag=a,tag=b");
+    tool_run(f, 2, "tag: has no value", "attach", "7", "tag=");
+    tool_run(f, 2, "driver: unknown key", "attach", "7", "tag=a,driver=b");
+    tool_run(f, 2, "type: only 'qemu'", "attach", "7", "tag=a,type=xen_9pfsd");
+    tool_run(f, 2, "devid: is a number", "attach", "7", "tag=a,devid=-1");
+    tool_run(f, 3, "no domain '99'", "attach", "99", "tag=a");
+    tool_run(f, 3, "no domain 'nobody'", "list", "nobody");
+    tool_run(f, 3, "no domain '-7'", "status", "--", "-7");
+    tool_run(f, 4, "domain 7 has no device 'share'", "detach", "guest7",
+             "share");
+    tool_run(f, 4, "domain 7 has no device '0'", "status", "7", "0");
     fixture_down(f);
 }
 
@@ -184,7 +73,7 @@ static void test_usage(void)
 
 static void test_attach(void)
 {
-    Fixture *f = begin();
+    Fixture *f = tool_begin();
     g_autofree char *qmp = NULL, *share = NULL, *other = NULL;
     Fe *front;
 
@@ -193,26 +82,26 @@ static void test_attach(void)
     }
     fixture_start(f);
     qmp = g_strdup_printf("--qmp=%s/qmp-7", f->dir);
-    share = share_of(f, "share", ",readonly=on,type=qemu");
-    other = share_of(f, "other", ",nonsense=1");
-    run(f, 0, "9pfs/0: 'share' is attached to domain 7", qmp, "attach",
-        "guest7", share);
-    run(f, 1, "tag 'share' is taken", qmp, "attach", "7", share);
-    run(f, 1, "Property 'xen-9pfs.nonsense' not found", qmp, "attach", "7",
-        other);
-    run(f, 0, "9pfs/0     share            InitWait     qemu      none",
-        "list");
+    share = tool_share_of(f, "share", ",readonly=on,type=qemu");
+    other = tool_share_of(f, "other", ",nonsense=1");
+    tool_run(f, 0, "9pfs/0: 'share' is attached to domain 7", qmp, "attach",
+             "guest7", share);
+    tool_run(f, 1, "tag 'share' is taken", qmp, "attach", "7", share);
+    tool_run(f, 1, "Property 'xen-9pfs.nonsense' not found", qmp, "attach", "7",
+             other);
+    tool_run(f, 0, "9pfs/0     share            InitWait     qemu      none",
+             "list");
     front = use(f, 0);
-    run(f, 0, "\"backend_state\": \"Connected\"", "--json", "list", "7");
-    run(f, 0, "  requests         2\n", qmp, "status", "7");
-    run(f, 0, "\"stats\": {\"rings\": 1, \"msize\": ", qmp, "-j", "status",
-        "7", "share");
-    run(f, 0, "\"in-flight\": 0, \"grants\": 17, \"fids\": ", qmp, "-j",
-        "status", "7", "9pfs/0");
+    tool_run(f, 0, "\"backend_state\": \"Connected\"", "--json", "list", "7");
+    tool_run(f, 0, "  requests         2\n", qmp, "status", "7");
+    tool_run(f, 0, "\"stats\": {\"rings\": 1, \"msize\": ", qmp, "-j", "status",
+             "7", "share");
+    tool_run(f, 0, "\"in-flight\": 0, \"grants\": 17, \"fids\": ", qmp, "-j",
+             "status", "7", "9pfs/0");
 
     /* The guest does not answer: the device goes all the same. */
-    run(f, 0, "9pfs/0: 'share' is detached from domain 7", qmp,
-        "--timeout=1", "detach", "7", "share");
+    tool_run(f, 0, "9pfs/0: 'share' is detached from domain 7", qmp,
+             "--timeout=1", "detach", "7", "share");
     assert_no_nodes(f);
     fixture_gone(f, front);
     g_assert_true(fixture_alive(f));
@@ -222,9 +111,9 @@ static void test_attach(void)
 /* The guest lets go when it is asked to. */
 static void test_detach(void)
 {
-    Fixture *f = begin();
+    Fixture *f = tool_begin();
     g_autofree char *qmp = NULL, *share = NULL;
-    Call call = { 0 };
+    ToolCall call = { 0 };
     GThread *thread;
     Fe *front;
 
@@ -233,17 +122,17 @@ static void test_detach(void)
     }
     fixture_start(f);
     qmp = g_strdup_printf("--qmp=%s/qmp-7", f->dir);
-    share = share_of(f, "share", "");
-    run(f, 0, "attached", qmp, "attach", "7", share);
+    share = tool_share_of(f, "share", "");
+    tool_run(f, 0, "attached", qmp, "attach", "7", share);
     front = use(f, 0);
-    call = (Call) { .f = f, .words = { qmp, "detach", "7", "0" } };
-    thread = g_thread_new("call", call_thread, &call);
+    call = (ToolCall) { .f = f, .words = { qmp, "detach", "7", "0" } };
+    thread = g_thread_new("call", tool_call, &call);
     g_assert_cmpint(fe_wait_state(front, FE_STATE(Closing), 5000), ==,
                     XenbusStateClosing);
     g_assert_cmpint(fe_disconnect(front), ==, 0);
     g_thread_join(thread);
     g_assert_cmpstr(call.err, ==, "");
-    call_check(&call, 0, "is detached");
+    tool_check(&call, 0, "is detached");
     assert_no_nodes(f);
     fixture_gone(f, front);
     fixture_down(f);
@@ -255,7 +144,7 @@ static void test_detach(void)
 
 static void test_refused(void)
 {
-    Fixture *f = begin();
+    Fixture *f = tool_begin();
     g_autofree char *qmp = NULL, *share = NULL;
     LoopFault rule;
 
@@ -264,11 +153,11 @@ static void test_refused(void)
     }
     fixture_start(f);
     qmp = g_strdup_printf("--qmp=%s/qmp-7", f->dir);
-    share = share_of(f, "share", "");
-    run(f, 1, "No such file", qmp, "attach", "7",
-        "tag=x,path=/no/such,security_model=none");
-    run(f, 1, "security_model: missing", qmp, "attach", "7",
-        "tag=x,path=/");
+    share = tool_share_of(f, "share", "");
+    tool_run(f, 1, "No such file", qmp, "attach", "7",
+             "tag=x,path=/no/such,security_model=none");
+    tool_run(f, 1, "security_model: missing", qmp, "attach", "7",
+             "tag=x,path=/");
     assert_no_nodes(f);
 
     /* The device is made, but its backend cannot offer it. */
@@ -277,18 +166,18 @@ static void test_refused(void)
     rule.nth = DEVICE_NODES + 1;
     rule.times = 1;
     loop_fault_set(f->loop, &rule);
-    run(f, 1, "the backend does not take it", qmp, "attach", "7", share);
+    tool_run(f, 1, "the backend does not take it", qmp, "attach", "7", share);
     loop_fault_clear(f->loop, -1);
     assert_no_nodes(f);
     g_assert_true(fixture_alive(f));
-    run(f, 0, "attached", qmp, "attach", "7", share);
+    tool_run(f, 0, "attached", qmp, "attach", "7", share);
     fixture_down(f);
 }
 
 /* QEMU serves one client at a time. */
 static void test_busy(void)
 {
-    Fixture *f = begin();
+    Fixture *f = tool_begin();
     g_autofree char *path = NULL, *share = NULL;
     Qmp *qmp;
 
@@ -297,17 +186,17 @@ static void test_busy(void)
     }
     fixture_start(f);
     path = g_strdup_printf("--qmp=%s/qmp-7", f->dir);
-    share = share_of(f, "share", "");
-    run(f, 0, "attached", path, "attach", "7", share);
+    share = tool_share_of(f, "share", "");
+    tool_run(f, 0, "attached", path, "attach", "7", share);
     qmp = qmp_new(f);
-    run(f, 5, "busy with another client", path, "-t", "1", "detach", "7",
-        "share");
-    run(f, 0, "\"stats\": null", path, "-t", "1", "-j", "status", "7");
-    g_assert_true(exists(f, "backend/9pfs/7/0/state"));
+    tool_run(f, 5, "busy with another client", path, "-t", "1", "detach", "7",
+             "share");
+    tool_run(f, 0, "\"stats\": null", path, "-t", "1", "-j", "status", "7");
+    g_assert_true(tool_exists(f, "backend/9pfs/7/0/state"));
     qmp_free(qmp);
-    run(f, 0, "\"stats\": {\"rings\": 0", path, "-j", "status", "7");
-    run(f, 0, "detached", path, "detach", "7", "share");
-    run(f, 5, "No such file", "--qmp=/no/such", "attach", "7", share);
+    tool_run(f, 0, "\"stats\": {\"rings\": 0", path, "-j", "status", "7");
+    tool_run(f, 0, "detached", path, "detach", "7", "share");
+    tool_run(f, 5, "No such file", "--qmp=/no/such", "attach", "7", share);
     fixture_down(f);
 }
 
@@ -315,7 +204,7 @@ static void test_busy(void)
 
 static void test_others(void)
 {
-    Fixture *f = begin();
+    Fixture *f = tool_begin();
     const char *note = "/libxl/7/device/9pfs/0";
     Fe *front;
 
@@ -327,18 +216,20 @@ static void test_others(void)
         .type = "xen_9pfs", .devid = 3, .path = "/srv", .tag = "a\"\x1b" "b",
     });
     front = fixture_connect(f, 1, 4);
-    run(f, 0, "9pfs/0     share            Connected    qemu      none",
-        "list", "7");
-    run(f, 0, "9pfs/3     a\\\"\\033b         Initialising xen-9pfsd", "list");
-    run(f, 0, "\"tag\": \"a\\\"\\u001bb\", \"path\": \"/srv\"", "list", "-j");
-    run(f, 4, "has no device 'virtfs/0'", "detach", "7", "virtfs/0");
+    tool_run(f, 0, "9pfs/0     share            Connected    qemu      none",
+             "list", "7");
+    tool_run(f, 0, "9pfs/3     a\\\"\\033b         Initialising xen-9pfsd",
+             "list");
+    tool_run(f, 0, "\"tag\": \"a\\\"\\u001bb\", \"path\": \"/srv\"", "list",
+             "-j");
+    tool_run(f, 4, "has no device 'virtfs/0'", "detach", "7", "virtfs/0");
     g_assert_cmpint(fe_disconnect(front), ==, 0);
-    run(f, 0, "9pfs/0: 'share' is detached", "detach", "7", "share");
-    g_assert_false(exists(f, note));
-    run(f, 0, "9pfs/3", "list");
-    run(f, 0, "9pfs/3: 'a\\\"\\033b' is detached", "detach", "7", "3");
+    tool_run(f, 0, "9pfs/0: 'share' is detached", "detach", "7", "share");
+    g_assert_false(tool_exists(f, note));
+    tool_run(f, 0, "9pfs/3", "list");
+    tool_run(f, 0, "9pfs/3: 'a\\\"\\033b' is detached", "detach", "7", "3");
     assert_no_nodes(f);
-    run(f, 0, "[]\n", "list", "--json");
+    tool_run(f, 0, "[]\n", "list", "--json");
     fixture_gone(f, front);
     fixture_down(f);
 }
@@ -347,7 +238,7 @@ static void test_others(void)
 
 static void test_start(void)
 {
-    Fixture *f = begin();
+    Fixture *f = tool_begin();
     g_autofree char *qemu = NULL, *one = NULL, *two = NULL;
     GPid pid;
 
@@ -355,23 +246,23 @@ static void test_start(void)
         return;
     }
     qemu = g_strdup_printf("--qemu=%s", g_getenv("LOOP_QEMU"));
-    one = share_of(f, "one", "");
-    two = share_of(f, "two", "");
-    run(f, 0, "9pfs/0: 'one' is attached", qemu, "attach", "7", one);
-    pid = started(f);
+    one = tool_share_of(f, "one", "");
+    two = tool_share_of(f, "two", "");
+    tool_run(f, 0, "9pfs/0: 'one' is attached", qemu, "attach", "7", one);
+    pid = tool_started(f);
     g_assert_cmpint(pid, >, 0);
-    run(f, 0, "9pfs/1: 'two' is attached", qemu, "attach", "7", two);
-    g_assert_cmpint(started(f), ==, pid);
-    run(f, 1, "tag 'two' is taken", qemu, "attach", "7", two);
-    g_assert_cmpint(started(f), ==, pid);
+    tool_run(f, 0, "9pfs/1: 'two' is attached", qemu, "attach", "7", two);
+    g_assert_cmpint(tool_started(f), ==, pid);
+    tool_run(f, 1, "tag 'two' is taken", qemu, "attach", "7", two);
+    g_assert_cmpint(tool_started(f), ==, pid);
     use(f, 1);
-    run(f, 0, "  grants mapped    17\n", "status", "7", "two");
-    run(f, 0, "detached", "detach", "7", "one");
-    g_assert_cmpint(started(f), ==, pid);
+    tool_run(f, 0, "  grants mapped    17\n", "status", "7", "two");
+    tool_run(f, 0, "detached", "detach", "7", "one");
+    g_assert_cmpint(tool_started(f), ==, pid);
     fe_set_state(g_ptr_array_index(f->fes, 0), XenbusStateClosed);
-    run(f, 0, "detached", "detach", "7", "two");
-    g_assert_cmpint(started(f), ==, 0);
-    assert_ends(pid);
+    tool_run(f, 0, "detached", "detach", "7", "two");
+    g_assert_cmpint(tool_started(f), ==, 0);
+    tool_assert_ends(pid);
     loop_reap(f->loop, pid);
     assert_no_nodes(f);
     fixture_down(f);
@@ -379,30 +270,36 @@ static void test_start(void)
 
 static void test_no_start(void)
 {
-    Fixture *f = begin();
+    Fixture *f = tool_begin();
     g_autofree char *qemu = NULL, *share = NULL, *socket = NULL;
 
     if (!f) {
         return;
     }
     qemu = g_strdup_printf("--qemu=%s", g_getenv("LOOP_QEMU"));
-    share = share_of(f, "share", "");
+    share = tool_share_of(f, "share", "");
     socket = g_strdup_printf("%s/qmp-libxl-7", f->dir);
-    run(f, 1, "No such file", qemu, "attach", "7",
-        "tag=x,path=/no/such,security_model=none");
-    g_assert_cmpint(started(f), ==, 0);
+    tool_run(f, 1, "No such file", qemu, "attach", "7",
+             "tag=x,path=/no/such,security_model=none");
+    g_assert_cmpint(tool_started(f), ==, 0);
     g_assert_cmpint(access(socket, F_OK), <, 0);
-    run(f, 5, "/no/such: No such file or directory", "--qemu=/no/such",
-        "attach", "7", share);
-    run(f, 5, "QEMU does not start", "--qemu=/bin/false", "attach", "7",
-        share);
+    tool_run(f, 5, "/no/such: No such file or directory", "--qemu=/no/such",
+             "attach", "7", share);
+    tool_run(f, 5, "QEMU does not start", "--qemu=/bin/false", "attach", "7",
+             share);
     assert_no_nodes(f);
-    g_assert_cmpint(started(f), ==, 0);
+    g_assert_cmpint(tool_started(f), ==, 0);
+
+    /* It would stay when the domain has gone. */
+    xs_write(f->xsh, XBT_NULL, "/local/domain/7/image/device-model-domid",
+             "8", 1);
+    tool_run(f, 1, "in a stubdomain", qemu, "attach", "7", share);
+    g_assert_cmpint(tool_started(f), ==, 0);
 
     /* One that xenstore knows and nobody can talk to. */
     xs_write(f->xsh, XBT_NULL, "/local/domain/7/image/device-model-pid",
              "1", 1);
-    run(f, 5, "qmp-libxl-7: No such file", qemu, "attach", "7", share);
+    tool_run(f, 5, "qmp-libxl-7: No such file", qemu, "attach", "7", share);
     fixture_down(f);
 }
 
@@ -434,12 +331,12 @@ static void assert_completes(Fixture *f, const char *line, const char *words)
 
 static void test_completion(void)
 {
-    Fixture *f = begin();
+    Fixture *f = tool_begin();
 
     if (!f) {
         return;
     }
-    assert_completes(f, "xen-virtfs ", "attach detach list status");
+    assert_completes(f, "xen-virtfs ", "apply attach detach list status watch");
     assert_completes(f, "xen-virtfs -t 5 at", "attach");
     assert_completes(f, "xen-virtfs --js", "--json");
     assert_completes(f, "xen-virtfs attach ", "guest7");

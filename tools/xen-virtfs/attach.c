@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "attach.h"
 #include "commands.h"
 #include "device.h"
 #include "domain.h"
@@ -91,7 +92,8 @@ static bool parse(Share *share, char **words, GError **err)
     }
     share->protocol = share->protocol ? share->protocol : "9pfs";
     /* Not the backend's own name, and never used before. */
-    share->id = g_strdup_printf("share-%s-%d", share->tag, (int)getpid());
+    share->id = g_strdup_printf("share-%s-%s-%d", share->protocol, share->tag,
+                                (int)getpid());
     json_add(share->properties, "driver", "xen-9pfs");
     json_add(share->properties, "id", share->id);
     g_string_append_c(share->properties, '}');
@@ -164,10 +166,23 @@ static Device *await_device(Host *host, QemuServer *qemu, Share *share,
     return NULL;
 }
 
+static QemuServer *server(Host *host, unsigned domid, GError **err)
+{
+    if (host->qmp || qemu_runs(host, domid)) {
+        return qemu_find(host, domid, err);
+    }
+    if (qemu_in_stubdomain(host, domid)) {
+        g_set_error(err, TOOL_ERROR, TOOL_REFUSED, "the QEMU of domain %u is "
+                    "in a stubdomain, which has no directory of this host: "
+                    "use device_model_stubdomain_override=0", domid);
+        return NULL;
+    }
+    return qemu_start(host, domid, err);
+}
+
 static bool attach(Host *host, unsigned domid, Share *share, GError **err)
 {
-    g_autoptr(QemuServer) qemu = host->qmp || qemu_runs(host, domid) ?
-        qemu_find(host, domid, err) : qemu_start(host, domid, err);
+    g_autoptr(QemuServer) qemu = server(host, domid, err);
     g_autoptr(Device) dev = NULL;
 
     if (!qemu) {
@@ -189,19 +204,42 @@ static bool attach(Host *host, unsigned domid, Share *share, GError **err)
     return dev;
 }
 
-bool command_attach(Host *host, char **words, int num G_GNUC_UNUSED,
-                    GError **err)
+static bool has_share(Host *host, unsigned domid, const Share *share)
 {
-    g_auto(GStrv) keys = g_strsplit(words[1], ",", -1);
+    g_autoptr(GPtrArray) all = device_list(host, domid);
+    unsigned i;
+
+    for (i = 0; i < all->len; i++) {
+        const Device *dev = all->pdata[i];
+
+        if (g_str_equal(dev->protocol, share->protocol) &&
+            !g_strcmp0(dev->tag, share->tag)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool attach_share(Host *host, unsigned domid, const char *keys, bool missing,
+                  GError **err)
+{
+    g_auto(GStrv) words = g_strsplit(keys, ",", -1);
     Share share = { 0 };
-    unsigned domid;
-    bool done = parse(&share, keys, err) &&
-        domain_find(host, words[0], &domid, err) &&
-        check_path(&share, err) && host_lock(host, err) &&
-        attach(host, domid, &share, err);
+    bool done = parse(&share, words, err) &&
+        ((missing && has_share(host, domid, &share)) ||
+         (check_path(&share, err) && attach(host, domid, &share, err)));
 
     g_string_free(share.properties, TRUE);
     g_free(share.path);
     g_free(share.id);
     return done;
+}
+
+bool command_attach(Host *host, char **words, int num G_GNUC_UNUSED,
+                    GError **err)
+{
+    unsigned domid;
+
+    return domain_find(host, words[0], &domid, err) && host_lock(host, err) &&
+        attach_share(host, domid, words[1], false, err);
 }

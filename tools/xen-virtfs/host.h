@@ -27,6 +27,7 @@ typedef struct Host {
     xc_interface *xc;
     const char *run_dir;        /* of sockets */
     const char *log_dir;
+    const char *conf_dir;       /* of the files that name shares */
     const char *qemu;           /* the program to start */
     const char *qmp;            /* the socket to use, NULL: libxl's */
     int timeout_ms;             /* of the other side */

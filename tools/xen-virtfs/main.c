@@ -26,6 +26,10 @@ static const struct {
     { "list", 0, 1, command_list, "[DOMAIN]", "show the shares of domains" },
     { "status", 1, 2, command_status, "DOMAIN [DEVICE]",
       "show how shares are doing" },
+    { "apply", 1, 1, command_apply, "DOMAIN",
+      "attach what the domain's file has and it has not" },
+    { "watch", 0, 0, command_watch, "",
+      "do so for each domain that is created" },
 };
 
 static void help(void)
@@ -142,6 +146,7 @@ int main(int argc, char **argv)
     Host host = {
         .run_dir = environment("XEN_RUN_DIR", RUN_DIR),
         .log_dir = environment("XEN_LOG_DIR", LOG_DIR),
+        .conf_dir = environment("XEN_VIRTFS_DIR", CONF_DIR),
         .qemu = QEMU,
         .timeout_ms = TIMEOUT_S * 1000,
     };

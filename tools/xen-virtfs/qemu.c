@@ -38,6 +38,14 @@ bool qemu_runs(Host *host, unsigned domid)
     return pid;
 }
 
+bool qemu_in_stubdomain(Host *host, unsigned domid)
+{
+    g_autofree char *stubdomain = host_read(
+        host, "/local/domain/%u/image/device-model-domid", domid);
+
+    return stubdomain;
+}
+
 static QemuServer *qemu_new(Host *host, unsigned domid, Qmp *qmp)
 {
     QemuServer *qemu = g_new0(QemuServer, 1);

@@ -22,6 +22,13 @@ typedef struct QemuServer {
 bool qemu_runs(Host *host, unsigned domid);
 
 /**
+ * qemu_in_stubdomain: whether that which serves it is in a domain of its own
+ *
+ * xl does not look for one of ours then, and would not end it.
+ */
+bool qemu_in_stubdomain(Host *host, unsigned domid);
+
+/**
  * qemu_find: connect to the QEMU that serves a domain
  * @err: TOOL_NO_QEMU
  */

@@ -57,8 +57,9 @@ _xen_virtfs() {
     fi
     case ${#given[@]}${given[0]:-} in
     0)
-        mapfile -t COMPREPLY < <(compgen -W "attach detach list status" \
-            -- "$last") ;;
+        mapfile -t COMPREPLY < <(compgen -W "apply attach detach list status
+            watch" -- "$last") ;;
+    1watch) ;;
     1*)
         mapfile -t COMPREPLY < <(compgen -W "$(_xen_virtfs_domains)" \
             -- "$last") ;;

@@ -129,6 +129,30 @@ bool loop_domain_is_shutdown(Loop *loop, domid_t domid)
     return shutdown;
 }
 
+void loop_domain_pause(Loop *loop, domid_t domid, bool paused)
+{
+    LoopDomain *dom;
+
+    loop_lock(loop);
+    dom = loop_find(loop, domid);
+    if (dom) {
+        dom->paused = paused;
+    }
+    loop_unlock(loop);
+}
+
+bool loop_domain_is_paused(Loop *loop, domid_t domid)
+{
+    LoopDomain *dom;
+    bool paused;
+
+    loop_lock(loop);
+    dom = loop_find(loop, domid);
+    paused = dom && dom->paused;
+    loop_unlock(loop);
+    return paused;
+}
+
 uint32_t loop_domain_pages(Loop *loop, domid_t domid)
 {
     LoopDomain *dom;

@@ -64,12 +64,15 @@ void loop_reap(Loop *loop, pid_t pid);
  *     raised, its pages are dropped. -ESRCH; -EBUSY while a grant of it is
  *     in use (a real domain would linger as a zombie).
  * loop_domain_shutdown: mark it as shut down by the guest.
+ * loop_domain_pause: mark it as paused by the toolstack, or not.
  */
 int loop_domain_create(Loop *loop, domid_t domid, uint32_t nr_pages);
 int loop_domain_destroy(Loop *loop, domid_t domid);
 int loop_domain_shutdown(Loop *loop, domid_t domid);
 bool loop_domain_exists(Loop *loop, domid_t domid);
 bool loop_domain_is_shutdown(Loop *loop, domid_t domid);
+void loop_domain_pause(Loop *loop, domid_t domid, bool paused);
+bool loop_domain_is_paused(Loop *loop, domid_t domid);
 uint32_t loop_domain_pages(Loop *loop, domid_t domid);
 
 /*

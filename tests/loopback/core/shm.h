@@ -61,6 +61,7 @@ typedef struct LoopPort {
 typedef struct LoopDomain {
     bool used;
     bool shutdown;
+    bool paused;
     domid_t domid;
     uint32_t nr_pages;
     uint32_t grant_hint;                /* where to look for a free entry */

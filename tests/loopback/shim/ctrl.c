@@ -42,6 +42,9 @@ int xc_domain_getinfo_single(xc_interface *xch, uint32_t domid,
         info->domain = domid;
         info->flags = loop_domain_is_shutdown(loop, domid) ?
                       XEN_DOMINF_shutdown : XEN_DOMINF_running;
+        if (loop_domain_is_paused(loop, domid)) {
+            info->flags |= XEN_DOMINF_paused;
+        }
         info->tot_pages = loop_domain_pages(loop, domid);
         info->max_pages = info->tot_pages;
     }

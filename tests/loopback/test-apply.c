@@ -1,0 +1,174 @@
+/*
+ * xen-virtfs: apply, and watch, by which a domain has its shares again
+ *
+ * Environment: as test-tool.c.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include <string.h>
+
+#include "process.h"
+#include "tool.h"
+
+/* The file of a guest by name. */
+static void write_shares(Fixture *f, const char *name, const char *lines)
+{
+    g_autofree char *path = g_strdup_printf("%s/%s.conf", f->dir, name);
+
+    g_assert_true(g_file_set_contents(path, lines, -1, NULL));
+}
+
+static void await_share(Fixture *f, const char *tag)
+{
+    g_autofree char *state = device_backend("9pfs", f->domid, 0);
+    g_autofree char *path = g_build_filename(state, "tag", NULL);
+    int waited;
+
+    for (waited = 0; !tool_exists(f, path); waited += 10) {
+        g_assert_cmpint(waited, <, 20000);
+        g_usleep(10000);
+    }
+    g_free(g_steal_pointer(&state));
+    state = device_node(f->guest, "9pfs", 0, "tag");
+    g_assert_cmpstr(state, ==, tag);
+}
+
+/* Of the QEMU that the program has started there. */
+static void end_qemu(Fixture *f, const char *tag)
+{
+    g_autofree char *domain = g_strdup_printf("%u", f->domid);
+    GPid pid = tool_started(f);
+
+    g_assert_cmpint(pid, >, 0);
+    tool_run(f, 0, "detached", "-t", "1", "detach", domain, tag);
+    tool_assert_ends(pid);
+    loop_reap(f->loop, pid);
+}
+
+static void test_apply(void)
+{
+    Fixture *f = tool_begin();
+    g_autofree char *qmp = NULL, *lines = NULL;
+
+    if (!f) {
+        return;
+    }
+    fixture_start(f);
+    qmp = g_strdup_printf("--qmp=%s/qmp-7", f->dir);
+    tool_run(f, 2, "usage: xen-virtfs apply DOMAIN", "apply");
+    tool_run(f, 3, "no domain 'nobody'", "apply", "nobody");
+    tool_run(f, 1, "guest7.conf", qmp, "apply", "guest7");
+    lines = g_strdup_printf(
+        "# A comment\n\n"
+        "  tag=one,path=%s,security_model=none\n"
+        "tag=one,path=%s,security_model=none,protocol=virtfs\n"
+        "tag=two,path=%s,security_model=none", f->share, f->share, f->share);
+    write_shares(f, "guest7", lines);
+    tool_run(f, 0, "9pfs/0: 'one' is attached to domain 7\n"
+             "virtfs/0: 'one' is attached to domain 7\n"
+             "9pfs/1: 'two' is attached to domain 7\n", qmp, "apply", "7");
+    /* Only what is missing, and not in vain. */
+    tool_run(f, 0, "", qmp, "apply", "7");
+    g_assert_cmpuint(fixture_devices(f, "9pfs"), ==, 2);
+    tool_run(f, 0, "detached", qmp, "-t", "1", "detach", "7", "9pfs/0");
+    tool_run(f, 0, "9pfs/0: 'one' is attached to domain 7\n", qmp, "apply",
+             "guest7");
+    fixture_down(f);
+}
+
+/* A wrong line is told by its number and costs no other. */
+static void test_wrong(void)
+{
+    Fixture *f = tool_begin();
+    g_autofree char *qmp = NULL, *lines = NULL;
+
+    if (!f) {
+        return;
+    }
+    fixture_start(f);
+    qmp = g_strdup_printf("--qmp=%s/qmp-7", f->dir);
+    lines = g_strdup_printf(
+        "nonsense\n"
+        "tag=gone,path=/no/such,security_model=none\n"
+        "tag=two,path=%s,security_model=none\n", f->share);
+    write_shares(f, "guest7", lines);
+    tool_run(f, 1, "guest7.conf:1: nonsense: is not of the form", qmp,
+             "apply", "7");
+    await_share(f, "two");
+    tool_run(f, 1, "guest7.conf:2: path: '/no/such'", qmp, "apply", "7");
+    tool_run(f, 1, "domain 7 lacks 2 of its shares", qmp, "apply", "7");
+    g_assert_cmpuint(fixture_devices(f, "9pfs"), ==, 1);
+
+    /* Not a file of another folder. */
+    xs_write(f->xsh, XBT_NULL, "/local/domain/7/name", "../guest7", 9);
+    tool_run(f, 1, "no name that a file could have", qmp, "apply", "7");
+    fixture_down(f);
+}
+
+/* Also of a domain that xl reboots: it is a new one. */
+static void test_watch(void)
+{
+    Fixture *f = tool_begin(), *second, *third;
+    g_autofree char *lines = NULL, *mine = NULL;
+    GPid watch;
+
+    if (!f) {
+        return;
+    }
+    mine = tool_share_of(f, "mine", "\n");
+    write_shares(f, "guest7", mine);
+    lines = tool_share_of(f, "share", "\n");
+    write_shares(f, "guest8", lines);
+    write_shares(f, "guest9", lines);
+    watch = tool_watch(f);
+    /* That which was there before, and that which comes. */
+    await_share(f, "mine");
+    second = fixture_beside(f);
+    await_share(second, "share");
+    third = fixture_beside(second);
+    await_share(third, "share");
+    end_qemu(third, "share");
+    fixture_down(third);
+    /* Nobody takes one for new because of others. */
+    end_qemu(f, "mine");
+    end_qemu(second, "share");
+    fixture_down(second);
+    g_usleep(300000);
+    g_assert_cmpint(tool_started(f), ==, 0);
+    process_stop(&watch);
+    fixture_down(f);
+}
+
+/* While its toolstack is at work, a domain is paused. */
+static void test_paused(void)
+{
+    Fixture *f = tool_begin();
+    g_autofree char *lines = NULL;
+    GPid watch;
+
+    if (!f) {
+        return;
+    }
+    loop_domain_pause(f->loop, f->domid, true);
+    lines = tool_share_of(f, "share", "\n");
+    write_shares(f, "guest7", lines);
+    watch = tool_watch(f);
+    g_usleep(1000000);
+    g_assert_cmpint(tool_started(f), ==, 0);
+    loop_domain_pause(f->loop, f->domid, false);
+    await_share(f, "share");
+    /* Its QEMU is not a part of it. */
+    process_stop(&watch);
+    end_qemu(f, "share");
+    fixture_down(f);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/apply/apply", test_apply);
+    g_test_add_func("/apply/wrong", test_wrong);
+    g_test_add_func("/apply/watch", test_watch);
+    g_test_add_func("/apply/paused", test_paused);
+    return g_test_run();
+}
