@@ -17,7 +17,7 @@ TIME ?= 60
 
 .PHONY: help demo shell check lint check-unit check-loopback check-virtio \
         check-asan check-system fuzz coverage loopback-shell compare bench figures roots \
-        qemu stock asan tools images clean distclean
+        qemu stock asan deb check-deb tools images clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' \
@@ -81,6 +81,12 @@ stock: roots ## build/qemu-stock: QEMU's own backend, only hot plug cured
 
 asan: roots ## build/qemu-asan: ours with sanitizers
 	@scripts/qemu asan
+
+deb: ## Debian packages of all of it, in build/deb
+	@scripts/deb
+
+check-deb: deb ## they are the same when built again, can be installed, work
+	@scripts/check-deb
 
 tools: roots ## build/xen-virtfs, with its man page (DESTDIR=dir: install)
 	@scripts/tools $(if $(DESTDIR),"$(DESTDIR)")
