@@ -450,6 +450,14 @@ static void found_leak(Fixture *f, const char *what)
     g_test_message("left over: %s", what);
 }
 
+/* Others are called as the program, which may be xen-9pfs-qemu-system-i386. */
+static bool is_device_thread(const char *name)
+{
+    return (g_str_has_prefix(name, "xen-9pfs-") ||
+            g_str_has_prefix(name, "xen-virtfs-")) &&
+        g_ascii_isdigit(strrchr(name, '-')[1]);
+}
+
 /* How many threads the backend has that are named after a device. */
 static unsigned device_threads(Fixture *f)
 {
@@ -464,8 +472,7 @@ static unsigned device_threads(Fixture *f)
         g_autofree char *name = NULL;
 
         count += g_file_get_contents(comm, &name, NULL, NULL) &&
-            (g_str_has_prefix(name, "xen-9pfs-") ||
-             g_str_has_prefix(name, "xen-virtfs-"));
+            is_device_thread(name);
     }
     return count;
 }
