@@ -46,13 +46,13 @@ static void idle(void)
 
     devices_up(d, 16);
     target = (Target) { .f = d->f };
-    /* Each has had something to do, and has done with looking for more. */
+    /* Each has had something to do; worker threads end ten seconds later. */
     for (unsigned i = 0; i < d->count; i++) {
         devices_load(d, i, device_getattr, 1);
     }
     devices_measure(d, ROUND_MS, false);
     devices_finish(d);
-    g_usleep(G_USEC_PER_SEC);
+    g_usleep(12 * G_USEC_PER_SEC);
     meter_start(&meter, &target);
     g_usleep(IDLE_S * G_USEC_PER_SEC);
     meter_stop(&meter, &target, &use);
