@@ -6,9 +6,13 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include <signal.h>
+
 #include "hung.h"
 
-enum { ROOT, DISK, FOLDER, DATA, SPARE, OTHER };
+#define HANGING 8
+
+enum { ROOT, DISK, FOLDER, DATA, SPARE, OTHER, OPEN };
 
 static void connect_first(Hung *h)
 {
@@ -32,6 +36,12 @@ static P9Req *begin_getattr(Hung *h)
 {
     return tgetattr({.fe = &h->fe->client, .fid = DATA,
                      .request_only = true});
+}
+
+static P9Req *begin_read(Hung *h)
+{
+    return tread({.fe = &h->fe->client, .fid = OPEN, .count = 10,
+                  .request_only = true});
 }
 
 static P9Req *begin_create(Hung *h)
@@ -170,6 +180,47 @@ static void test_waits(gconstpointer dispatch)
     hung_down(&h);
 }
 
+/*
+ * More calls hang at once than there are worker threads that have nothing to
+ * do: the next one gets a thread.
+ */
+static void test_burst(gconstpointer dispatch)
+{
+    P9Req *hanging[HANGING], *first, *last;
+    gint64 begin;
+    Hung h;
+
+    if (!hung_up(&h, dispatch)) {
+        return;
+    }
+    hung_start(&h);
+    connect_first(&h);
+    twalk({.fe = &h.fe->client, .fid = DATA, .newfid = OPEN});
+    tlopen({.fe = &h.fe->client, .fid = OPEN});
+    hung_hold(&h, LOOP_FS_STAT, true);
+    /* QEMU is to find all of them in its ring. */
+    kill(h.f->backend_pid, SIGSTOP);
+    first = begin_read(&h);
+    for (unsigned i = 0; i < HANGING; i++) {
+        hanging[i] = begin_getattr(&h);
+    }
+    last = begin_read(&h);
+    kill(h.f->backend_pid, SIGCONT);
+    begin = g_get_monotonic_time();
+    g_assert_true(p9_req_expect(first, 0));
+    g_assert_true(p9_req_expect(last, 0));
+    hung_soon(begin, HUNG_ANSWER_S, "other calls");
+    p9_req_free(first);
+    p9_req_free(last);
+    hung_hold(&h, LOOP_FS_STAT, false);
+    for (unsigned i = 0; i < HANGING; i++) {
+        g_assert_true(p9_req_expect(hanging[i], 0));
+        p9_req_free(hanging[i]);
+    }
+    fixture_drop(h.f, h.fe);
+    hung_down(&h);
+}
+
 int main(int argc, char **argv)
 {
     static const char *const modes[] = { "auto", "worker" };
@@ -177,6 +228,8 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     for (size_t i = 0; i < G_N_ELEMENTS(modes); i++) {
         g_autofree char *waits = g_strdup_printf("/hung-below/%s/waits",
+                                                 modes[i]);
+        g_autofree char *burst = g_strdup_printf("/hung-below/%s/burst",
                                                  modes[i]);
 
         for (size_t j = 0; j < G_N_ELEMENTS(stages); j++) {
@@ -189,6 +242,7 @@ int main(int argc, char **argv)
             g_test_add_data_func_full(path, c, test_case, g_free);
         }
         g_test_add_data_func(waits, modes[i], test_waits);
+        g_test_add_data_func(burst, modes[i], test_burst);
     }
     return g_test_run();
 }
