@@ -2,6 +2,7 @@
 """The toolstack: xen-virtfs, and -device xen-9pfs by hand and through xl."""
 
 import json
+import os
 import re
 import subprocess
 
@@ -163,6 +164,35 @@ def test_guest_without_qemu(new_guest, folder):
     guest.mount('three', '/mnt')
     guest.destroy()
     assert guest.qemu_pid() is None
+    assert not STORE.ls(f'/local/domain/0/backend/9pfs/{guest.domid}')
+
+
+@pytest.fixture
+def watch(tmp_path):
+    """xen-virtfs watch, as its service runs it, and its folder."""
+    with subprocess.Popen(['xen-virtfs', f'--qemu={OUR_QEMU}', 'watch'], env={
+            **os.environ, 'XEN_VIRTFS_DIR': str(tmp_path)}) as process:
+        yield tmp_path
+        process.terminate()
+
+
+@pytest.mark.parametrize('kind, shares', [('pv', 0), ('pvh', 1), ('hvm', 1)])
+def test_again_after_reboot(new_guest, folder, watch, kind, shares):
+    """Beside shares that xl gives it, and without; a QEMU is there or is not."""
+    guest = new_guest('again', kind, [Share('share', folder)] * shares)
+    (watch / 'again.conf').write_text(share('more', folder) + '\n')
+    (folder / 'file').write_text('text\n')
+    guest.create('-p')
+    assert guest.state(shares) == 0
+    guest.unpause()
+    for reboots in range(3):
+        guest.devids[shares] = '9pfs'
+        guest.wait_state(shares, CONNECTED)
+        guest.mount('more', '/mnt')
+        assert guest.run('cat /mnt/file; umount /mnt') == 'text\n'
+        if reboots < 2:
+            guest.reboot()
+    guest.destroy()
     assert not STORE.ls(f'/local/domain/0/backend/9pfs/{guest.domid}')
 
 

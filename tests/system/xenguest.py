@@ -486,6 +486,16 @@ class Guest:
             xl('destroy', str(self.domid))
             self.gone()
 
+    def reboot(self):
+        """xl reboot: this domain ends, and xl makes a new one of that name."""
+        xl('reboot', str(self.domid))
+        self.gone()
+        self.domid = wait_for('the next domain', self.find_domid)
+        Guest.alive[self.domid] = self
+        self.log_seen = 0
+        self.devids = dict.fromkeys(range(len(self.shares)), '9pfs')
+        self.connect()
+
     def shutdown(self):
         """xl shutdown: the guest's own way down."""
         xl('shutdown', '-w', str(self.domid), timeout=60)
