@@ -13,8 +13,6 @@
 
 /* Of blocks: those that do not fit where small ones were freed. */
 #define LARGE           256
-/* A fid in the hash table of fids. */
-#define ENTRY           24
 
 void xen_9p_bytes_add_block(Xen9pBytes *bytes, size_t size)
 {
@@ -25,7 +23,7 @@ void xen_9p_bytes_add_block(Xen9pBytes *bytes, size_t size)
 
 void xen_9p_bytes_add_fid(Xen9pBytes *bytes, size_t path)
 {
-    bytes->small += ROUND_UP(sizeof(V9fsFidState) + 8, 16) + ENTRY;
+    bytes->small += XEN_9P_BYTES_FID;
     xen_9p_bytes_add_block(bytes, path);
 }
 

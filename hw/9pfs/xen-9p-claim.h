@@ -14,6 +14,9 @@
 #include "qemu/units.h"
 #include "hw/9pfs/9p.h"
 
+/* Of any fid but for its path: its state, and its entry in the hash table. */
+#define XEN_9P_BYTES_FID        (ROUND_UP(sizeof(V9fsFidState) + 8, 16) + 24)
+
 /* Of opendir(): glibc's buffer. */
 #define XEN_9P_BYTES_STREAM     (32 * KiB + 64)
 

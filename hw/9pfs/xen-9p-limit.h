@@ -17,11 +17,11 @@
 #include "hw/9pfs/xen-9p-claim.h"
 
 /*
- * Fids of a session by default, and how many bytes they may take on average:
- * one that is not open takes some 300 and its path.
+ * Fids of a session by default, and how many bytes they may take on average,
+ * 336 now: what one that is not open takes whatever it is, and a short path.
  */
 #define XEN_9P_LIMIT_FIDS       98304
-#define XEN_9P_LIMIT_FID_BYTES  336
+#define XEN_9P_LIMIT_FID_BYTES  (XEN_9P_BYTES_FID + 40)
 
 /* The largest request but for the payload of a Twrite. */
 #define XEN_9P_LIMIT_MESSAGE    (16 * 1024)
