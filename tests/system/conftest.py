@@ -100,8 +100,8 @@ def nothing_left():
     except BaseException:
         for guest in list(Guest.alive.values()):
             guest.destroy()
-        for kind, folder in FOLDERS:
-            for domid in STORE.ls(folder) if kind == 'error node' else ():
+        for _, folder in FOLDERS:
+            for domid in STORE.ls(folder):
                 STORE.remove(f'{folder}/{domid}')
         raise
 

@@ -27,13 +27,16 @@ def share_with_locks(guest, folder):
 def hold(guest, kind='-x'):
     """Have a process of the guest lock the file, until release()."""
     guest.run(f'''rm -f /tmp/held
-        /usr/bin/flock {kind} /tmp/locks/file sh -c \\
-            'echo >/tmp/held; while [ -e /tmp/held ]; do sleep 0.1; done' &
+        echo >/tmp/holder
+        (/usr/bin/flock {kind} /tmp/locks/file sh -c \\
+            'echo >/tmp/held; while [ -e /tmp/held ]; do sleep 0.1; done'
+         rm /tmp/holder) &
         until [ -e /tmp/held ]; do sleep 0.1; done''')
 
 
 def release(guest):
-    guest.run('rm /tmp/held')
+    """When this returns, that process has ended."""
+    guest.run('rm /tmp/held; while [ -e /tmp/holder ]; do sleep 0.1; done')
 
 
 def guest_can(guest, kind='-x'):
