@@ -156,6 +156,12 @@ static void device_overdue(void *opaque)
 {
     Xen9pfsDevice *dev = opaque;
 
+    /* Unmapping takes its time, but no file system can hold it up. */
+    if (dev->leaving &&
+        xen_9pfs_session_phase(dev->leaving) == XEN_9PFS_RELEASING) {
+        xen_9p_device_await_release(dev);
+        return;
+    }
     if (dev->leaving && log_allowed(dev)) {
         warn_report("%s: the host's file system is busy with its requests, "
                     "its memory stays mapped until they end",

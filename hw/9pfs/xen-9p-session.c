@@ -152,6 +152,7 @@ static void coroutine_fn session_live(void *opaque)
     while (session_busy(session)) {
         session_wait(session);
     }
+    session_reach(session, XEN_9PFS_RELEASING);
     session->transport->disconnect(session);
     session_reach(session, XEN_9PFS_RELEASED);
 

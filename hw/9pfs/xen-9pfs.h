@@ -66,6 +66,7 @@ typedef enum Xen9pfsPhase {
     XEN_9PFS_OPENING,
     XEN_9PFS_OPEN,              /* it may be offered to the frontend */
     XEN_9PFS_CONNECTED,
+    XEN_9PFS_RELEASING,         /* no call needs it, it is being unmapped */
     XEN_9PFS_RELEASED,          /* it uses nothing of the frontend any more */
 } Xen9pfsPhase;
 

@@ -20,6 +20,9 @@
 #define STEP_MS 400
 #define SETTLE_US (20 * 1000)
 
+/* Of each unmapping: all together more than calls that hang are waited for. */
+#define UNMAP_US (300 * 1000)
+
 typedef struct Kind {
     const char *name;
     LoopFault rule;
@@ -339,6 +342,32 @@ static void skip(gconstpointer data G_GNUC_UNUSED)
     g_test_skip("it serves no frontend a second time");
 }
 
+/*
+ * Unmapping that takes its time is no call that hangs: Closed comes after it,
+ * and the log says nothing.
+ */
+static void test_unmap_slow(void)
+{
+    LoopFault rule = loop_fault_rule(LOOP_FAULT_GNT_UNMAP, 0);
+    Attack *a = attack_up();
+    unsigned before;
+
+    attack_connect(a, 2, 2);
+    before = attack_log(a);
+    rule.pid = a->f->backend_pid;
+    rule.times = 0;
+    rule.delay_us = UNMAP_US;
+    loop_fault_set(a->f->loop, &rule);
+    if (fe_disconnect(a->bad) != 0) {
+        attack_fail(a, "grants are in use when the device is closed");
+    }
+    loop_fault_clear(a->f->loop, -1);
+    g_assert_cmpuint(attack_log(a), ==, before);
+    fe_reset(a->bad);
+    fe_wait_state(a->bad, FE_STATE(InitWait), ATTACK_STATE_MS);
+    attack_down(a);
+}
+
 int main(int argc, char **argv)
 {
     bool again = fixture_backend() != BACKEND_XEN_9PFSD;
@@ -364,6 +393,9 @@ int main(int argc, char **argv)
             g_test_add_data_func(all, &tests[i][n],
                                  again ? test_all : skip);
         }
+    }
+    if (again) {
+        g_test_add_func("/fault/unmap-slow", test_unmap_slow);
     }
     return g_test_run();
 }
