@@ -75,7 +75,8 @@ bool xen_9p_device_set_state(Xen9pfsDevice *dev, enum xenbus_state state);
  * xen_9p_device_await_release: dev->leaving still uses the frontend's grants
  * @dev: the device
  *
- * The frontend waits for them, but not for long.
+ * The frontend waits for them: not for long where calls of the host's file
+ * system have them, to the end where they are being unmapped.
  */
 void xen_9p_device_await_release(Xen9pfsDevice *dev);
 
