@@ -89,10 +89,18 @@ bool xen_9p_device_set_state(Xen9pfsDevice *dev, enum xenbus_state state)
     return device_publish(dev, state);
 }
 
+/* Unmapping takes its time, but no file system can hold it up. */
+static bool device_unmaps(Xen9pfsDevice *dev)
+{
+    return dev->leaving &&
+        xen_9pfs_session_phase(dev->leaving) == XEN_9PFS_RELEASING;
+}
+
 void xen_9p_device_leave(Xen9pfsDevice *dev, enum xenbus_state state)
 {
-    if (dev->leaving && !xen_9pfs_session_released(dev->leaving) &&
-        timer_pending(dev->overdue)) {
+    bool hopeful = timer_pending(dev->overdue) || device_unmaps(dev);
+
+    if (dev->leaving && !xen_9pfs_session_released(dev->leaving) && hopeful) {
         dev->xendev.be_state = state;
         dev->owed = true;
     } else {
@@ -156,9 +164,7 @@ static void device_overdue(void *opaque)
 {
     Xen9pfsDevice *dev = opaque;
 
-    /* Unmapping takes its time, but no file system can hold it up. */
-    if (dev->leaving &&
-        xen_9pfs_session_phase(dev->leaving) == XEN_9PFS_RELEASING) {
+    if (device_unmaps(dev)) {
         xen_9p_device_await_release(dev);
         return;
     }

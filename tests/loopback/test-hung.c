@@ -7,6 +7,9 @@
 
 #include "hung.h"
 
+/* What each unmapping takes where that is slow. */
+#define UNMAP_US 300000
+
 /* ---- What hangs ---- */
 
 /* Device 0, with fids of a file and its folder, open, and one that is not. */
@@ -304,6 +307,48 @@ static void test_case(gconstpointer opaque)
     c->moment->act(&h, c->stage);
 }
 
+/*
+ * The call returns after the frontend was told of Closing, and unmapping takes
+ * its time: Closed comes after that.
+ */
+static void test_late(gconstpointer dispatch)
+{
+    LoopFault rule = loop_fault_rule(LOOP_FAULT_GNT_UNMAP, 0);
+    uint32_t grants;
+    int slow;
+    Hung h;
+
+    if (!hung_up(&h, dispatch)) {
+        return;
+    }
+    hung_start(&h);
+    grants = loop_grants_in_use(h.f->loop, h.f->domid);
+    connect_first(&h);
+    hung_hold(&h, LOOP_FS_STAT, true);
+    h.req = begin_getattr(&h);
+    fixture_await_call(h.f, LOOP_FS_STAT);
+    hung_forget(&h);
+    fe_set_state(h.fe, XenbusStateClosing);
+    await_state(h.fe, XenbusStateClosing);
+    rule.pid = h.f->backend_pid;
+    rule.times = 0;
+    rule.delay_us = UNMAP_US;
+    slow = loop_fault_set(h.f->loop, &rule);
+    hung_hold(&h, LOOP_FS_STAT, false);
+    for (unsigned i = 0; loop_fault_hits(h.f->loop, slow) == 0; i++) {
+        g_assert_cmpint(i, <, HUNG_WAIT_MS);
+        g_usleep(1000);
+    }
+    fe_set_state(h.fe, XenbusStateClosed);
+    g_assert_cmpint(fe_wait_state(h.fe, 1u << XenbusStateClosed, HUNG_WAIT_MS),
+                    ==, XenbusStateClosed);
+    g_assert_cmpuint(loop_grants_in_use(h.f->loop, h.f->domid), ==, grants);
+    loop_fault_clear(h.f->loop, slow);
+    end_reset(&h);
+    fixture_drop(h.f, h.fe);
+    hung_down(&h);
+}
+
 static void add_case(const char *mode, const Stage *stage,
                      const Moment *moment)
 {
@@ -319,6 +364,10 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     for (size_t i = 0; i < G_N_ELEMENTS(hung_modes); i++) {
+        g_autofree char *late = g_strdup_printf("/hung/%s/late",
+                                                hung_modes[i]);
+
+        g_test_add_data_func(late, hung_modes[i], test_late);
         for (size_t j = 0; j < G_N_ELEMENTS(stages); j++) {
             for (size_t k = 0; k < G_N_ELEMENTS(moments); k++) {
                 if (!moments[k].connected || stages[j].end == end_request) {
