@@ -16,8 +16,8 @@ DESTDIR ?=
 TIME ?= 60
 
 .PHONY: help demo shell check lint check-unit check-loopback check-virtio \
-        check-asan check-system fuzz coverage loopback-shell compare bench figures roots \
-        qemu stock asan deb check-deb tools images clean distclean
+        check-asan check-tsan check-system fuzz coverage loopback-shell compare bench figures roots \
+        qemu stock asan tsan deb check-deb tools images clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' \
@@ -46,6 +46,9 @@ check-virtio: qemu ## QEMU's own tests of virtio-9p, with our changes of its 9P 
 
 check-asan: asan tools ## the same with address and undefined-behaviour sanitizers
 	@scripts/check-loopback asan
+
+check-tsan: tsan tools ## the same with the thread sanitizer
+	@scripts/check-loopback tsan
 
 fuzz: asan ## every fuzzer from its kept corpus (TIME=seconds of each, DISPATCH=auto|worker|inline)
 	@tests/fuzz/run $(TIME)
@@ -81,6 +84,9 @@ stock: roots ## build/qemu-stock: QEMU's own backend, only hot plug cured
 
 asan: roots ## build/qemu-asan: ours with sanitizers
 	@scripts/qemu asan
+
+tsan: roots ## build/qemu-tsan: ours with the thread sanitizer
+	@scripts/qemu tsan
 
 deb: ## Debian packages of all of it, in build/deb
 	@scripts/deb

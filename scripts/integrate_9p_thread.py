@@ -99,20 +99,25 @@ def fsdev_lock(text, _tree):
         return text
     text = replace_once(
         text, r'^( +QTAILQ_HEAD_INITIALIZER\(fsdriver_entries\);\n)',
-        r'\1static GMutex fsdriver_lock;\n', 'the list of fsdevs')
+        r'\1static QemuMutex fsdriver_lock;\n'
+        '\n'
+        'static void __attribute__((__constructor__)) fsdriver_lock_init(void)\n'
+        '{\n'
+        '    qemu_mutex_init(&fsdriver_lock);\n'
+        '}\n', 'the list of fsdevs')
+    text = replace_once(
+        text, r'^(#include "qemu-fsdev.h"\n)',
+        r'\1#include "qemu/lockable.h"\n', 'the headers of fsdevs')
     for name in ('qemu_fsdev_remove', 'get_fsdev_fsentry'):
         text = exchange(
-            text, name, 'GMutexLocker',
-            ('\n{\n',
-             '\n{\n'
-             '    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED =\n'
-             '        g_mutex_locker_new(&fsdriver_lock);\n'))
+            text, name, 'QEMU_LOCK_GUARD',
+            ('\n{\n', '\n{\n    QEMU_LOCK_GUARD(&fsdriver_lock);\n'))
     return exchange(
-        text, 'qemu_fsdev_add', r'g_mutex_lock\(',
+        text, 'qemu_fsdev_add', r'qemu_mutex_lock\(',
         ('    QTAILQ_INSERT_TAIL(&fsdriver_entries, fsle, next);\n',
-         '    g_mutex_lock(&fsdriver_lock);\n'
+         '    qemu_mutex_lock(&fsdriver_lock);\n'
          '    QTAILQ_INSERT_TAIL(&fsdriver_entries, fsle, next);\n'
-         '    g_mutex_unlock(&fsdriver_lock);\n'))
+         '    qemu_mutex_unlock(&fsdriver_lock);\n'))
 
 
 CHANGES_9P_THREAD = (
