@@ -101,7 +101,8 @@ def fsdev_lock(text, _tree):
         text, r'^( +QTAILQ_HEAD_INITIALIZER\(fsdriver_entries\);\n)',
         r'\1static QemuMutex fsdriver_lock;\n'
         '\n'
-        'static void __attribute__((__constructor__)) fsdriver_lock_init(void)\n'
+        'static void __attribute__((__constructor__)) '
+        'fsdriver_lock_init(void)\n'
         '{\n'
         '    qemu_mutex_init(&fsdriver_lock);\n'
         '}\n', 'the list of fsdevs')

@@ -217,9 +217,11 @@ static void fill(Meta *m)
     g_autofree char *path = g_build_filename(m->share, "filler", NULL);
     int fd = open(path, O_CREAT | O_WRONLY, 0600);
     char page[4096] = "";
+    ssize_t done;
 
-    while (write(fd, page, sizeof(page)) > 0) {
-    }
+    do {
+        done = write(fd, page, sizeof(page));
+    } while (done > 0);
     g_assert_cmpint(errno, ==, ENOSPC);
     close(fd);
 }
