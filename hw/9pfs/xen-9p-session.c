@@ -330,8 +330,6 @@ bool xen_9pfs_session_released(const Xen9pfsSession *session)
 
 const Error *xen_9pfs_session_failure(const Xen9pfsSession *session)
 {
-    const Error *failure = qatomic_read__nocheck(&session->failure);
-
-    smp_mb_acquire();
-    return failure;
+    /* qatomic_load_acquire() would have to know what an Error is. */
+    return __atomic_load_n(&session->failure, __ATOMIC_ACQUIRE);
 }
