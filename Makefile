@@ -67,7 +67,7 @@ bench: qemu stock images ## ours, stock and xen-9pfsd side by side (QUICK=1)
 	@$(if $(QUICK),:,scripts/machine bench)
 	@$(if $(QUICK),:,tests/bench/run --xen /src/build/bench-xen/rows.json)
 
-figures: ## what compare and bench gave, into README.md and docs/
+figures: ## what compare and bench gave, into docs/
 	@scripts/figures
 
 check-system: qemu tools images ## guests on real Xen, emulated (K=pytest expression MACHINES=1|2)

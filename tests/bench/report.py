@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The results as the README shows them: Markdown, of the chosen few."""
+"""The results as docs/figures.md shows them: Markdown, of the chosen few."""
 
 import table
 
 PREFACE = '''![Operations a second by requests in flight: ours, stock, xen-9pfsd and the
-floor](docs/bench.svg)
+floor](bench.svg)
 
 More is better in "over", less in "median latency" and "CPU time", which are
 ours divided by stock's; 1.00 is the same. "The floor" is QEMU's 9P server with
 no transport at all. xen-9pfsd has a smaller protocol and no threads. The
-picture is there [as PNG](docs/bench.png), too.
+picture is there [as PNG](bench.png), too.
 '''
 
 DEPTHS = (1, 16)

@@ -2,8 +2,8 @@
 """What was measured, kept from one run to the next.
 
 details.json has all that is known, results.json the same with the keys that
-programs may rely on, results.md what the README shows; bench.svg and bench.png
-are the picture.
+programs may rely on, results.md what docs/figures.md shows; bench.svg and
+bench.png are the picture.
 """
 
 import json
