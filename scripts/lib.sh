@@ -54,3 +54,25 @@ fingerprint() { printf '%s\n' "$@" | sha256sum | cut -c1-16; }
 
 # is_current RESULT KEY: RESULT exists and was made with KEY.
 is_current() { [ -e "$1" ] && [ "$(cat "$1.key" 2>/dev/null)" = "$2" ]; }
+
+# The host's Debian package sources for another release, as one-line entries.
+# $1: the name of the release wanted.
+host_sources() {
+    apt-get indextargets 'Created-By: Packages' \
+        --format '$(ORIGIN) $(LABEL) $(CODENAME) $(REPO_URI)' 2>/dev/null |
+    awk -v suite="$1" '
+        $1 == "Debian" && ($2 == "Debian" || $2 == "Debian-Security") {
+            rest = $3
+            sub(/^[a-z]+/, suite, rest)
+            line = $4 " " rest " main"
+            if (!seen[line]++) {
+                print "deb " line
+                print "deb-src " line
+            }
+        }'
+}
+
+# The host's settings of how to fetch, which the roots need as well.
+host_apt_options() {
+    apt-config dump | grep -E '^Acquire::(http|https|Retries|Check)' || true
+}

@@ -4,7 +4,6 @@
  */
 #include <linux/module.h>
 #include <linux/smp.h>
-#include <linux/unaligned.h>
 #include <linux/wait.h>
 #include <net/9p/9p.h>
 #include <net/9p/client.h>
@@ -293,8 +292,9 @@ static int virtfs_cancelled(struct p9_client *client, struct p9_req_t *req)
 
 /* Mounts */
 
-static int virtfs_create(struct p9_client *client, const char *tag, char *args)
+static int virtfs_create(VIRTFS_CREATE_ARGS)
 {
+	const char *tag = VIRTFS_CREATE_TAG;
 	struct virtfs_dev *dev;
 
 	if (!tag)
@@ -321,6 +321,9 @@ static void virtfs_close(struct p9_client *client)
 static struct p9_trans_module virtfs_trans = {
 	.name = "virtfs",
 	.maxsize = VIRTFS_MAX_MSIZE,
+#ifdef VIRTFS_HAS_SUPPORTS_VMALLOC
+	.supports_vmalloc = true,
+#endif
 	.owner = THIS_MODULE,
 	.create = virtfs_create,
 	.close = virtfs_close,

@@ -13,7 +13,6 @@
 #include <linux/highmem.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
-#include <linux/unaligned.h>
 
 #include "virtfs.h"
 
@@ -94,13 +93,8 @@ static void virtfs_txn_free_data(struct virtfs_txn *txn)
 
 	for (i = 0; i < txn->nr_granted; i++)
 		gnttab_end_foreign_access(txn->seg[i].gref, NULL);
-	if (txn->data_pinned) {
-		unpin_user_pages_dirty_lock(txn->data, txn->nr_data,
-					    txn->data_in);
-		return;
-	}
-	for (i = 0; i < txn->nr_data; i++)
-		put_page(txn->data[i]);
+	virtfs_put_pages(txn->data, txn->nr_data, txn->data_user,
+			 txn->data_in);
 }
 
 static void virtfs_txn_free(struct virtfs_txn *txn)
@@ -252,15 +246,12 @@ static ssize_t virtfs_txn_extract(struct virtfs_txn *txn, struct iov_iter *iter,
 	max = min_t(unsigned int, VIRTFS_BATCH, txn->max_data - txn->nr_data);
 	if (!max)
 		return 0;
-	got = iov_iter_extract_pages(iter, &pages, len, max, 0, &offset);
+	got = virtfs_get_pages(iter, batch, len, max, &offset);
 	for (left = max_t(ssize_t, got, 0); left; left -= seg->size) {
 		seg = txn->seg + txn->nr_data;
 		seg->offset = offset;
 		seg->size = min_t(unsigned int, left, PAGE_SIZE - offset);
 		offset = 0;
-		/* Pages of the kernel are not pinned: they are only there. */
-		if (!txn->data_pinned)
-			get_page(*pages);
 		txn->data[txn->nr_data++] = *pages++;
 	}
 	return got;
@@ -305,7 +296,7 @@ int virtfs_txn_add_data(struct virtfs_txn *txn, struct iov_iter *iter,
 	int err;
 
 	txn->data_in = in;
-	txn->data_pinned = iov_iter_extract_will_pin(iter);
+	txn->data_user = user_backed_iter(iter);
 	while (txn->data_len < len) {
 		got = virtfs_txn_extract(txn, iter, len - txn->data_len);
 		if (got <= 0)

@@ -24,15 +24,12 @@
 #include <linux/mutex.h>
 #include <linux/refcount.h>
 #include <linux/spinlock.h>
-#include <linux/uio.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
-#include <net/9p/9p.h>
-#include <net/9p/client.h>
 #include <xen/grant_table.h>
 #include <xen/page.h>
-#include <xen/xenbus.h>
 
+#include "compat.h"
 #include "hw/xen/io/virtfs.h"
 
 #define VIRTFS_MAX_QUEUES	4U
@@ -165,7 +162,7 @@ struct virtfs_txn {
 	unsigned int nr_granted;
 	unsigned int data_len;
 	bool data_in;		/* for the backend to write */
-	bool data_pinned;
+	bool data_user;
 
 	u16 nr_slots;
 	u16 nr_runs;

@@ -287,11 +287,11 @@ static void virtfs_remove(struct xenbus_device *xdev)
 	mutex_lock(&dev->lock);
 	virtfs_down(dev);
 	if (dev->state == VIRTFS_DOWN)
-		read_poll_timeout(xenbus_read_driver_state, backend,
+		read_poll_timeout(virtfs_otherend_state, backend,
 				  backend == XenbusStateClosed ||
 				  backend == XenbusStateUnknown,
 				  VIRTFS_CLOSE_POLL_US, VIRTFS_CLOSE_US, false,
-				  xdev->otherend);
+				  xdev);
 	virtfs_free_connection(dev);
 	virtfs_set_state(dev, VIRTFS_CLOSED);
 	mutex_unlock(&dev->lock);

@@ -12,6 +12,7 @@ import select
 import subprocess
 import time
 import tty
+from pathlib import Path
 
 from xen.lowlevel import xc as hypervisor
 from xen.lowlevel import xs as xenstore
@@ -19,8 +20,9 @@ from xen.lowlevel import xs as xenstore
 # Device type: the transport's name in the guest.
 TRANSPORTS = {'9pfs': 'xen', 'virtfs': 'virtfs'}
 OUR_QEMU = '/usr/bin/qemu-system-i386'
-KERNEL = {'pv': '/boot/vmlinux', 'pvh': '/boot/vmlinux',
-          'hvm': f'/boot/vmlinuz-{os.uname().release}'}
+# The kernel of PV and PVH guests: '', or the suite of one of scripts/kernels
+SUITE = os.environ.get('GUEST_KERNEL', '')
+HVM_KERNEL = f'/boot/vmlinuz-{os.uname().release}'
 # Kernel arguments that shorten a boot, from scripts/machine.
 QUICK = os.environ.get('QUICK', '')
 # Each access to an emulated port takes milliseconds, so an HVM guest is kept
@@ -31,6 +33,7 @@ QUICK_HVM = ('io_delay=none pci=noearly,lastbus=0 iommu=noaperture '
 # What xl has by default, and only costs the time of a boot.
 BARE = {'pv': [], 'pvh': [], 'hvm': ['vga = "none"', 'serial = "none"', 'vnc = 0']}
 INITRAMFS = '/opt/xen-9pfs/guest.cpio'
+BOOT = Path('/boot')
 BACKENDS = '/local/domain/0/backend'
 ERRORS = '/local/domain/0/error/backend'
 LINUX_RING_ORDER = 9
@@ -191,10 +194,14 @@ class Guest:
     alive = {}
 
     def __init__(self, name, kind='pv', shares=(), qemu=OUR_QEMU, mode='agent',
-                 vcpus=1, initramfs=INITRAMFS, lines=None):
+                 vcpus=1, initramfs=INITRAMFS, lines=None, suite=SUITE):
         self.name, self.kind, self.shares = name, kind, list(shares)
         self.qemu, self.mode, self.vcpus = qemu, mode, vcpus
+        self.kernel = HVM_KERNEL if kind == 'hvm' else BOOT / 'vmlinux'
         self.initramfs = initramfs
+        if suite and kind != 'hvm':
+            self.kernel = BOOT / f'vmlinux-{suite}'
+            self.initramfs = BOOT / f'guest-{suite}.cpio'
         self.lines = BARE[kind] if lines is None else lines
         self.domid = self.console = self.server = None
         self.log_seen = self.warnings_seen = 0
@@ -208,7 +215,7 @@ class Guest:
         """What goes to xl create."""
         quick = f'{QUICK} {QUICK_HVM}' if self.kind == 'hvm' else QUICK
         lines = [f'name = "{self.name}"', f'type = "{self.kind}"',
-                 f'kernel = "{KERNEL[self.kind]}"',
+                 f'kernel = "{self.kernel}"',
                  f'ramdisk = "{self.initramfs}"',
                  f'extra = "console=hvc0 quiet {quick} {self.mode}"',
                  'memory = 256', f'vcpus = {self.vcpus}', *self.lines]
