@@ -96,6 +96,9 @@ void xen_9pfs_submit(Xen9pfsSession *session, V9fsPDU *pdu,
     session->admitted[pdu->idx] = *admission;
     xen_9p_order_begin(&session->order, &session->admitted[pdu->idx].key);
     xen_9p_limit_begin(&session->limit, &admission->claim);
+    xen_9pfs_stats_begin(&session->stats, &session->flights[pdu->idx],
+                         header->id, le32_to_cpu(header->size_le),
+                         admission->since, session->now);
     if (admission->err) {
         refuse(session, pdu, header, admission->err);
     } else {
@@ -109,6 +112,9 @@ void xen_9pfs_finished(Xen9pfsSession *session, V9fsPDU *pdu)
     const Xen9pAdmission *admission = &session->admitted[pdu->idx];
     Xen9pfsStats *stats = &session->stats;
 
+    xen_9pfs_stats_end(stats, &session->flights[pdu->idx], pdu->size,
+                       pdu->id == P9_RLERROR || pdu->id == P9_RERROR,
+                       session->now);
     xen_9p_order_end(&session->order, &admission->key);
     xen_9p_limit_end(&session->limit, &session->state, &admission->claim);
     if (admission->key.session) {

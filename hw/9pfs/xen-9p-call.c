@@ -224,6 +224,9 @@ bool xen_9pfs_call_begin(V9fsPDU *pdu, V9fsCall *call)
     if (call->dispatch.here) {
         call_passes(session);
     }
+    xen_9pfs_stat_add(call->dispatch.here ? &session->stats.calls_in_place
+                                          : &session->stats.calls_in_workers,
+                      1);
     return call->dispatch.here;
 }
 
@@ -233,15 +236,15 @@ void xen_9pfs_call_end(V9fsPDU *pdu, V9fsCall *call)
     Xen9pDispatchSlept slept = XEN_9P_SLEPT_UNKNOWN;
     int64_t took = call->measured ? call->end - call->begin : 0;
 
-    if (call->dispatch.here) {
-        call_passes(session);
-    } else {
+    session->now = call->dispatch.here && call->measured ? call->end
+                                                         : get_clock();
+    if (!call->dispatch.here) {
         session->calls_ended++;
-        session->now = get_clock();
-    }
-    if (call->dispatch.here && call->measured) {
-        session->now = call->end;
-        slept = call_slept(session, call, &took);
+    } else {
+        call_passes(session);
+        if (call->measured) {
+            slept = call_slept(session, call, &took);
+        }
     }
     if (xen_9p_dispatch_end(&session->dispatch, &call->dispatch, took, slept,
                             session->now)) {

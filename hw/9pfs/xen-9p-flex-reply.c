@@ -236,6 +236,9 @@ static void reply_queue(FlexRequest *req, V9fsPDU *pdu)
     g_queue_push_tail_link(&ring->waiting, &reply->link);
     /* At once: what is ready later, on any ring, comes after it. */
     flex_reply_flush(ring);
+    if (!g_queue_is_empty(&ring->waiting)) {
+        xen_9pfs_stat_add(&ring->flex->pass.session->stats.replies_waited, 1);
+    }
 }
 
 /* One that was built in the ring is complete: the next comes behind it. */
@@ -261,7 +264,6 @@ void flex_reply_end(FlexRequest *req, V9fsPDU *pdu)
         flex_fail(ring, "no room for a reply of %" PRIu32 " bytes", size);
         size = 0;
     }
-    xen_9pfs_stat_add(&ring->flex->pass.session->stats.bytes_sent, size);
     /* Without one there is nobody to tell, or it was cancelled (Tflush). */
     if (!req->reply) {
         reply_direct_done(ring, size);

@@ -22,7 +22,9 @@ static void *ring_map(FlexRing *ring, uint32_t *refs, unsigned num, int prot)
     void *pages = qemu_xen_gnttab_map_refs(ring->flex->gnttab, num,
                                            session->domid, refs, prot);
 
-    xen_9pfs_stat_add(&session->stats.grants, pages ? num : 0);
+    if (pages) {
+        xen_9pfs_stats_map(&session->stats.grants, num);
+    }
     return pages;
 }
 
@@ -38,7 +40,7 @@ static void ring_unmap(FlexRing *ring, void *pages, uint32_t *refs,
         warn_report("%s: ring %u: cannot unmap %u pages: %s", session->name,
                     ring->index, num, strerror(errno));
     } else {
-        xen_9pfs_stat_add(&session->stats.grants, -(int64_t)num);
+        xen_9pfs_stats_unmap(&session->stats.grants, num);
     }
 }
 

@@ -46,6 +46,7 @@ static void ring_notify(FlexRing *ring)
 {
     if (ring->notify && !flex_dead(ring->flex)) {
         ring->notify = false;
+        xen_9pfs_stat_add(&ring->flex->pass.session->stats.notifications, 1);
         xen_9p_channel_notify(&ring->channel);
     }
 }
@@ -115,7 +116,7 @@ static bool request_submit(FlexRequest *req, V9fsPDU *pdu)
         pdu_free(pdu);
         return xen_9p_pass_stall(&flex->pass, ring->index, lacks);
     }
-    xen_9p_pass_taken(&flex->pass, ring->index, le32_to_cpu(header.size_le));
+    xen_9p_pass_taken(&flex->pass, ring->index);
     trace_xen_9pfs_request(session->name, ring->index,
                            le16_to_cpu(header.tag_le), header.id,
                            le32_to_cpu(header.size_le));
@@ -162,6 +163,8 @@ static bool ring_receive(void *opaque)
         flex_fail(ring, "out_prod or out_cons is corrupt");
         return false;
     }
+    xen_9p_pass_see(pass, ring->index, ring->out.position,
+                    ring->out.position + available);
     if (!flex_header(ring, available)) {
         return false;
     }

@@ -35,6 +35,7 @@ typedef struct Xen9pFlush {
     uint16_t tag;               /* its own */
     uint16_t oldtag;            /* of the request that it is about */
     unsigned put_off;           /* times, for another that it may be about */
+    int64_t since;              /* it is kept, by the caller's clock */
 } Xen9pFlush;
 
 /* A ring at one moment, by indices that run freely. */

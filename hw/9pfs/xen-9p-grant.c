@@ -43,14 +43,16 @@ static void *map(Xen9pGrants *grants, uint32_t *ref, unsigned num, int prot)
     void *pages = qemu_xen_gnttab_map_refs(grants->gnttab, num, grants->domid,
                                            ref, prot);
 
-    xen_9pfs_stat_add(grants->mapped, pages ? num : 0);
+    if (pages) {
+        xen_9pfs_stats_map(grants->stats, num);
+    }
     return pages;
 }
 
 static void unmap(Xen9pGrants *grants, void *pages, uint32_t *ref,
                   unsigned num)
 {
-    xen_9pfs_stat_add(grants->mapped, -(int64_t)num);
+    xen_9pfs_stats_unmap(grants->stats, num);
     if (qemu_xen_gnttab_unmap(grants->gnttab, pages, ref, num) < 0) {
         warn_report_once("xen 9p of domain %" PRIu32 ": cannot unmap %u "
                          "pages: %s", grants->domid, num, strerror(errno));
@@ -148,7 +150,8 @@ static void cache_written(Xen9pGrants *grants, Xen9pBuffer *buffer,
 /* ---- Connection ---- */
 
 int xen_9p_grants_init(Xen9pGrants *grants, AioContext *ctx, uint32_t domid,
-                       Xen9pGrantPolicy policy, Stat64 *mapped)
+                       Xen9pGrantPolicy policy,
+                       Xen9pfsStatsGrants *stats)
 {
     xengnttab_handle *gnttab = qemu_xen_gnttab_open();
 
@@ -159,7 +162,7 @@ int xen_9p_grants_init(Xen9pGrants *grants, AioContext *ctx, uint32_t domid,
         .gnttab = gnttab,
         .domid = domid,
         .policy = policy,
-        .mapped = mapped,
+        .stats = stats,
     };
     xen_9p_reply_pool_init(&grants->pool, POOL_IDLE_MAX);
     xen_9p_grant_cache_init(&grants->cache, XEN_9P_GRANT_CACHE_MAX);
@@ -269,6 +272,8 @@ static int copy_batch(Xen9pGrants *grants, Xen9pBuffer *buffer, size_t size)
     if (num == 0) {
         return 0;
     }
+    xen_9pfs_stat_add(buffer->write ? &grants->stats->copies_to
+                                    : &grants->stats->copies_from, num);
     return copy_result(qemu_xen_gnttab_grant_copy(grants->gnttab,
                                                   buffer->write,
                                                   grants->domid, op, num,

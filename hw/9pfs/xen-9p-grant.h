@@ -64,7 +64,7 @@ typedef struct Xen9pGrants {
     uint32_t domid;
     Xen9pGrantPolicy policy;
     size_t in_use;              /* bytes of copies and mappings */
-    Stat64 *mapped;             /* how many pages are mapped, for others */
+    Xen9pfsStatsGrants *stats;  /* what is done, for others */
     Xen9pReplyPool pool;
     Xen9pGrantCache cache;
     QEMUTimer *idle;
@@ -76,12 +76,13 @@ typedef struct Xen9pGrants {
  * @ctx: the event loop that all its functions are called in
  * @domid: whose pages
  * @policy: which way
- * @mapped: counts the pages that are mapped
+ * @stats: counts what is done
  *
  * Returns: 0, or -errno with nothing kept.
  */
 int xen_9p_grants_init(Xen9pGrants *grants, AioContext *ctx, uint32_t domid,
-                       Xen9pGrantPolicy policy, Stat64 *mapped);
+                       Xen9pGrantPolicy policy,
+                       Xen9pfsStatsGrants *stats);
 
 /**
  * xen_9p_grants_fini: unmap and free all; may be called twice

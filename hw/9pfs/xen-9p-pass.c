@@ -130,8 +130,10 @@ static void pass_flushes(Xen9pPass *pass)
         }
         ring = pass->rings[flush->ring];
         pass->current = flush->ring;
+        pass->flush = flush;
         xen_9p_flush_remove(&pass->flushes, flush);
         done = pass->ops->flush(ring, flush);
+        pass->flush = NULL;
         if (!done) {
             xen_9p_flush_put_back(&pass->flushes, flush);
         }
@@ -164,12 +166,17 @@ static Stay stay_end(Xen9pPass *pass, bool caught)
     return caught ? STAY_CAUGHT : STAY_OVER;
 }
 
+static int64_t pass_clock(const Xen9pPass *pass)
+{
+    return pass->session->now = get_clock();
+}
+
 /* Look for a request until then. */
 static Stay stay_until(const Xen9pPass *pass, int64_t until)
 {
     int64_t end = MIN(until, pass->end);
 
-    for (unsigned i = 0; i < STAY_LOOKS && get_clock() < end; i++) {
+    for (unsigned i = 0; i < STAY_LOOKS && pass_clock(pass) < end; i++) {
         if (any_waiting(pass)) {
             return STAY_CAUGHT;
         }
@@ -201,7 +208,7 @@ static Stay pass_stay(Xen9pPass *pass)
     if (session->poll.max == 0) {
         return STAY_OVER;
     }
-    now = get_clock();
+    now = pass_clock(pass);
     if (!pass->staying) {
         pass->idle = now;
     }
@@ -248,8 +255,7 @@ static void pass_do(Xen9pPass *pass, int ring)
     Stay stay = STAY_CAUGHT;
 
     xen_9pfs_session_watch(session);
-    session->now = get_clock();
-    pass->end = session->now + XEN_9P_PASS_NS;
+    pass->end = pass_clock(pass) + XEN_9P_PASS_NS;
     last_is(pass, session->now);
     if (all && pass->ops->resume) {
         pass->ops->resume(pass->connection);
@@ -281,6 +287,7 @@ void xen_9p_pass_run(Xen9pPass *pass)
 
 void xen_9p_pass_event(Xen9pPass *pass, unsigned ring)
 {
+    xen_9pfs_stat_add(&pass->session->stats.events, 1);
     if (pass->scheduled) {
         return;
     }
@@ -319,6 +326,7 @@ void xen_9p_pass_keep(Xen9pPass *pass, Xen9pFlush *flush)
 {
     trace_xen_9pfs_keep_flush(pass->session->name, flush->ring, flush->tag,
                               flush->oldtag);
+    flush->since = pass->session->now;
     xen_9p_flush_keep(&pass->flushes, flush);
     pass->progress = true;
 }
@@ -356,14 +364,14 @@ bool xen_9p_pass_admit(Xen9pPass *pass, unsigned ring, const uint8_t *msg,
         behind = version_is_early(pass, ring) || pass->flushes.num;
         owing = pass->ops->owing(pass->connection);
     }
+    admission->since = pass->flush ? pass->flush->since
+                                   : pass->seen[ring].since;
     return xen_9pfs_admit(pass->session, ring, msg, len, behind, owing,
                           admission);
 }
 
-void xen_9p_pass_taken(Xen9pPass *pass, unsigned ring, uint32_t size)
+void xen_9p_pass_taken(Xen9pPass *pass, unsigned ring)
 {
-    Xen9pfsStats *stats = &pass->session->stats;
-
     pass->versions[ring].seen = false;
     if (pass->staying) {
         /* It has come between two passes. */
@@ -371,15 +379,11 @@ void xen_9p_pass_taken(Xen9pPass *pass, unsigned ring, uint32_t size)
     }
     pass->in_flight++;
     pass->progress = true;
-    xen_9pfs_stat_add(&stats->requests, 1);
-    xen_9pfs_stat_add(&stats->bytes_received, size);
-    xen_9pfs_stat_add(&stats->in_flight, 1);
 }
 
 void xen_9p_pass_ended(Xen9pPass *pass, unsigned ring)
 {
     pass->in_flight--;
-    xen_9pfs_stat_add(&pass->session->stats.in_flight, -1);
     if (pass->quiesced) {
         xen_9pfs_session_drained(pass->session);
     } else if (pass->current == (int)ring) {
@@ -416,6 +420,7 @@ unsigned xen_9p_pass_add(Xen9pPass *pass, void *ring)
 {
     assert(pass->num_rings < ARRAY_SIZE(pass->rings));
     pass->rings[pass->num_rings] = ring;
+    pass->seen[pass->num_rings].since = pass_clock(pass);
     return pass->num_rings++;
 }
 

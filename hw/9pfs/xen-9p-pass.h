@@ -91,6 +91,11 @@ struct Xen9pPass {
         bool seen;              /* a ring's next request is a Tversion, ... */
         uint32_t upto[XEN_9PFS_MAX_RINGS]; /* ... which comes after these */
     } versions[XEN_9PFS_MAX_RINGS];
+    struct {
+        uint32_t upto;          /* what a ring holds up to there ... */
+        int64_t since;          /* ... was there at this time */
+    } seen[XEN_9PFS_MAX_RINGS];
+    const Xen9pFlush *flush;    /* that was kept back, and is handed on now */
     QEMUBH *bh;                 /* a pass over all rings */
     unsigned in_flight;         /* requests that the server has */
     bool scheduled;             /* xen_9p_pass_run() is to run */
@@ -149,6 +154,25 @@ void xen_9p_pass_run(Xen9pPass *pass);
 void xen_9p_pass_event(Xen9pPass *pass, unsigned ring);
 
 /**
+ * xen_9p_pass_see: what a ring holds, before its next request is taken
+ * @pass: the connection's
+ * @ring: the ring
+ * @taken: up to where requests were taken
+ * @sent: up to where the frontend has produced
+ *
+ * For how long a request has waited there, as far as looks tell.
+ */
+static inline void xen_9p_pass_see(Xen9pPass *pass, unsigned ring,
+                                   uint32_t taken, uint32_t sent)
+{
+    /* Unless the next request was seen before. */
+    if (pass->seen[ring].upto - taken - 1 >= sent - taken) {
+        pass->seen[ring].upto = sent;
+        pass->seen[ring].since = pass->session->now;
+    }
+}
+
+/**
  * xen_9p_pass_stall: the next request of a ring can only be taken when
  * another request ends
  * @pass: the connection's
@@ -189,9 +213,8 @@ bool xen_9p_pass_admit(Xen9pPass *pass, unsigned ring, const uint8_t *msg,
  * xen_9p_pass_taken: a request goes to the server now
  * @pass: the connection's
  * @ring: where it comes from
- * @size: its size in bytes
  */
-void xen_9p_pass_taken(Xen9pPass *pass, unsigned ring, uint32_t size);
+void xen_9p_pass_taken(Xen9pPass *pass, unsigned ring);
 
 /**
  * xen_9p_pass_ended: the server is done with a request

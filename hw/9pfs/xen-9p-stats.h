@@ -12,21 +12,65 @@
 #include "qapi/visitor.h"
 #include "qemu/stats64.h"
 
+/* Requests have even types below 128; what has another one is of type 0. */
+#define XEN_9PFS_STATS_TYPES    128
+
+/*
+ * Times by powers of two: the first is below 1024 ns, each of the others
+ * below twice the time of the one before it, and the last is all the rest,
+ * from 4.3 s on.
+ */
+#define XEN_9PFS_STATS_TIMES    24
+#define XEN_9PFS_STATS_SHORTEST 10
+
+typedef struct Xen9pfsStatsTimes {
+    Stat64 num[XEN_9PFS_STATS_TIMES];
+} Xen9pfsStatsTimes;
+
+/* Of the requests of one type. */
+typedef struct Xen9pfsStatsType {
+    Stat64 requests;            /* taken */
+    Stat64 bytes_received;      /* of them */
+    Stat64 bytes_sent;          /* of their replies */
+    Stat64 errors;              /* replies that are one */
+} Xen9pfsStatsType;
+
+/* A request in flight. */
+typedef struct Xen9pfsStatsFlight {
+    uint8_t type;
+    int64_t begin;              /* when the server got it */
+} Xen9pfsStatsFlight;
+
+/* Operations on grants, and how many pages they were about. */
+typedef struct Xen9pfsStatsGrants {
+    Stat64 mapped;              /* pages that are mapped now */
+    Stat64 maps;
+    Stat64 unmaps;
+    Stat64 copies_from;         /* from the guest */
+    Stat64 copies_to;
+} Xen9pfsStatsGrants;
+
 /*
  * Since the frontend connected. One thread writes each, the session's event
  * loop where it does not say so, and any thread may read them.
  */
 typedef struct Xen9pfsStats {
     Stat64 rings;
-    Stat64 requests;            /* taken */
-    Stat64 bytes_received;      /* of requests */
-    Stat64 bytes_sent;          /* of replies */
-    Stat64 grants;              /* pages of the guest that are mapped */
     Stat64 msize;               /* 0: no client has asked for a version */
     Stat64 in_flight;           /* requests that are not answered yet */
+    Stat64 most_in_flight;      /* at the same time */
     Stat64 fids;
-    Stat64 most_fids;           /* at the same time */
+    Stat64 most_fids;
+    Stat64 replies_waited;      /* for room, or for access to the guest */
+    Stat64 calls_in_place;      /* of the file system */
+    Stat64 calls_in_workers;
+    Stat64 events;              /* notifications by the frontend */
+    Stat64 notifications;       /* to the frontend */
     Stat64 stuck;               /* seconds in one call; the main thread's */
+    Xen9pfsStatsGrants grants;
+    Xen9pfsStatsType types[XEN_9PFS_STATS_TYPES / 2];
+    Xen9pfsStatsTimes server;   /* with the server */
+    Xen9pfsStatsTimes queue;    /* before that, once they were seen */
 } Xen9pfsStats;
 
 /* By the one thread that writes: no locked instruction is needed. */
@@ -34,6 +78,44 @@ static inline void xen_9pfs_stat_add(Stat64 *stat, int64_t value)
 {
     stat64_set(stat, stat64_get(stat) + value);
 }
+
+/* Pages of the guest were mapped, or unmapped, in one operation. */
+static inline void xen_9pfs_stats_map(Xen9pfsStatsGrants *stats, unsigned num)
+{
+    xen_9pfs_stat_add(&stats->mapped, num);
+    xen_9pfs_stat_add(&stats->maps, num);
+}
+
+static inline void xen_9pfs_stats_unmap(Xen9pfsStatsGrants *stats,
+                                        unsigned num)
+{
+    xen_9pfs_stat_add(&stats->mapped, -(int64_t)num);
+    xen_9pfs_stat_add(&stats->unmaps, num);
+}
+
+/**
+ * xen_9pfs_stats_begin: the server gets a request
+ * @stats: the session's
+ * @flight: to fill in, for xen_9pfs_stats_end()
+ * @type: of the request
+ * @size: its bytes
+ * @since: when it was first seen
+ * @now: the time
+ */
+void xen_9pfs_stats_begin(Xen9pfsStats *stats, Xen9pfsStatsFlight *flight,
+                          uint8_t type, uint32_t size, int64_t since,
+                          int64_t now);
+
+/**
+ * xen_9pfs_stats_end: the server is done with it
+ * @stats: the session's
+ * @flight: as for xen_9pfs_stats_begin()
+ * @size: the reply's bytes, 0: there is none
+ * @error: whether the reply is an error
+ * @now: the time
+ */
+void xen_9pfs_stats_end(Xen9pfsStats *stats, const Xen9pfsStatsFlight *flight,
+                        uint32_t size, bool error, int64_t now);
 
 /**
  * xen_9pfs_stats_visit: as the value of a QOM property

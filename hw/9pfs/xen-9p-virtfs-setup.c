@@ -34,7 +34,7 @@ static int queue_map(VirtfsQueue *queue, const Xen9pfsRingConf *conf,
                          queue->index, queue->num_pages, queue->ref[0]);
         return -EINVAL;
     }
-    xen_9pfs_stat_add(&session->stats.grants, queue->num_pages);
+    xen_9pfs_stats_map(&session->stats.grants, queue->num_pages);
     xen_9p_slots_init(&queue->slots, queue->pages,
                       XEN_VIRTFSIF_RING_SLOTS(ctz32(queue->num_pages)));
     return 0;
@@ -53,7 +53,7 @@ static void queue_unmap(VirtfsQueue *queue)
         warn_report("%s: queue %u: cannot unmap the ring: %s",
                     session->name, queue->index, strerror(errno));
     }
-    xen_9pfs_stat_add(&session->stats.grants, -(int64_t)queue->num_pages);
+    xen_9pfs_stats_unmap(&session->stats.grants, queue->num_pages);
     queue->pages = NULL;
     xen_9p_slots_fini(&queue->slots);
 }

@@ -78,6 +78,8 @@ static void queue_notify(void *opaque)
 
     if (queue->notify && !virtfs_dead(queue->virtfs)) {
         queue->notify = false;
+        xen_9pfs_stat_add(&queue->virtfs->pass.session->stats.notifications,
+                          1);
         xen_9p_channel_notify(&queue->channel);
     }
 }
@@ -180,7 +182,7 @@ static int queue_submit(VirtfsQueue *queue, VirtfsRequest *req)
     }
     req->deadline = 0;
     virtfs->by_pdu[pdu->idx] = req;
-    xen_9p_pass_taken(pass, queue->index, req->size);
+    xen_9p_pass_taken(pass, queue->index);
     trace_xen_9pfs_request(pass->session->name, queue->index,
                            le16_to_cpu(header.tag_le), header.id, req->size);
     /* It may have been answered, and @req be gone, when this returns. */
@@ -279,6 +281,8 @@ static bool queue_receive(void *opaque)
 
     queue->armed = false;
     if (!queue->head) {
+        xen_9p_pass_see(&queue->virtfs->pass, queue->index, queue->slots.next,
+                        xen_9p_slots_pending(&queue->slots));
         queue->head = queue_take(queue);
     }
     req = queue->head;
@@ -451,13 +455,13 @@ static void virtfs_push_and_notify(V9fsPDU *pdu)
         virtfs_request_unload(req);
         virtfs_request_free(req);
     } else {
-        xen_9pfs_stat_add(&virtfs->pass.session->stats.bytes_sent, pdu->size);
         if (!reply_complete(req, pdu)) {
             request_respond(req, XEN_VIRTFSIF_RSP_ERROR);
         } else if ((req->flushes && !QTAILQ_EMPTY(&virtfs->late)) ||
                    !request_answer(req)) {
             /* After Rflush there is to be no reply to what it flushed. */
             QTAILQ_INSERT_TAIL(&virtfs->late, req, next);
+            xen_9pfs_stat_add(&virtfs->pass.session->stats.replies_waited, 1);
         }
         trace_xen_9pfs_reply(virtfs->pass.session->name, queue->index, pdu->tag,
                              pdu->id, pdu->size);

@@ -52,6 +52,7 @@ typedef struct Xen9pAdmission {
     Xen9pOrderKey key;
     Xen9pClaim claim;
     int err;                    /* an errno: it is refused */
+    int64_t since;              /* when it was first seen */
 } Xen9pAdmission;
 
 /* What the main thread wants of a session: it moves forward only. */
@@ -120,6 +121,7 @@ struct Xen9pfsSession {
     Xen9pOrder order;           /* of its requests */
     Xen9pLimit limit;
     Xen9pAdmission admitted[MAX_REQ]; /* by PDU */
+    Xen9pfsStatsFlight flights[MAX_REQ]; /* likewise */
     Xen9pIounit iounit;         /* of files that are open for writing */
     Xen9pDispatch dispatch;     /* of its calls of the file system */
     Xen9pMounts mounts;         /* below its root */
