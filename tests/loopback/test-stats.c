@@ -9,8 +9,7 @@
 #include "shares.h"
 
 #define WAIT_S 20
-/* A time that a request takes at the least, and the bucket of times that it
- * is in or below: 2^(10 + 15) ns are 33.6 ms. */
+/* What a request takes at the least; from this bucket on, 33.6 ms or more. */
 #define HELD_US (50 * 1000)
 #define HELD_BUCKET 16
 #define BUCKETS 24

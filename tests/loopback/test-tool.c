@@ -94,10 +94,16 @@ static void test_attach(void)
     front = use(f, 0);
     tool_run(f, 0, "\"backend_state\": \"Connected\"", "--json", "list", "7");
     tool_run(f, 0, "  requests         2\n", qmp, "status", "7");
+    tool_run(f, 0, "  attach                    1             ", qmp,
+             "status", "7");
+    tool_run(f, 0, "  time below        in server       in queue\n", qmp,
+             "status", "7");
+    tool_run(f, 0, "\"operations\": {\"", qmp, "-j", "status", "7");
+    tool_run(f, 0, "\"queue-time\": [", qmp, "-j", "status", "7");
     tool_run(f, 0, "\"stats\": {\"rings\": 1, \"msize\": ", qmp, "-j", "status",
              "7", "share");
-    tool_run(f, 0, "\"in-flight\": 0, \"grants\": 17, \"fids\": ", qmp, "-j",
-             "status", "7", "9pfs/0");
+    tool_run(f, 0, "\"in-flight\": 0, \"most-in-flight\": 1, \"fids\": ", qmp,
+             "-j", "status", "7", "9pfs/0");
 
     /* The guest does not answer: the device goes all the same. */
     tool_run(f, 0, "9pfs/0: 'share' is detached from domain 7", qmp,
@@ -174,9 +180,12 @@ static void test_refused(void)
     fixture_down(f);
 }
 
+#define BUSY_CALLS 4
+
 /* QEMU serves one client at a time. */
 static void test_busy(void)
 {
+    unsigned i;
     Fixture *f = tool_begin();
     g_autofree char *path = NULL, *share = NULL;
     Qmp *qmp;
@@ -191,7 +200,11 @@ static void test_busy(void)
     qmp = qmp_new(f);
     tool_run(f, 5, "busy with another client", path, "-t", "1", "detach", "7",
              "share");
-    tool_run(f, 0, "\"stats\": null", path, "-t", "1", "-j", "status", "7");
+    /* More of them than its socket has room for. */
+    for (i = 0; i < BUSY_CALLS; i++) {
+        tool_run(f, 0, "\"stats\": null", path, "-t", "1", "-j", "status",
+                 "7");
+    }
     g_assert_true(tool_exists(f, "backend/9pfs/7/0/state"));
     qmp_free(qmp);
     tool_run(f, 0, "\"stats\": {\"rings\": 0", path, "-j", "status", "7");
@@ -336,8 +349,10 @@ static void test_completion(void)
     if (!f) {
         return;
     }
-    assert_completes(f, "xen-virtfs ", "apply attach detach list status watch");
+    assert_completes(f, "xen-virtfs ",
+                     "apply attach detach list status top watch");
     assert_completes(f, "xen-virtfs -t 5 at", "attach");
+    assert_completes(f, "xen-virtfs -d 5 top ", "");
     assert_completes(f, "xen-virtfs --js", "--json");
     assert_completes(f, "xen-virtfs attach ", "guest7");
     assert_completes(f, "xen-virtfs detach guest7 ", "share");

@@ -84,11 +84,34 @@ static void test_write(void)
     g_assert_cmpuint(value, ==, UINT64_MAX);
 }
 
+/* What was read is written as it was, but for space and text. */
+static void test_again(void)
+{
+    static const char *const texts[] = {
+        "{\"v\": null}", "{\"v\": -1.5e3}", "{\"v\": \"a\\\"b\\u001b\"}",
+        "{\"v\": []}", "{\"v\": {}}",
+        "{\"v\": [1, {\"a\": true, \"b\": [\"x\"]}, [2, 3]]}",
+    };
+    unsigned i;
+
+    for (i = 0; i < G_N_ELEMENTS(texts); i++) {
+        g_autoptr(Json) json = json_parse(texts[i]);
+        g_autoptr(GString) out = g_string_new("{");
+
+        g_assert_nonnull(json);
+        json_add_name(out, "v");
+        json_add_value(out, json_get(json, "v"));
+        g_string_append_c(out, '}');
+        g_assert_cmpstr(out->str, ==, texts[i]);
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/json/forms", test_forms);
     g_test_add_func("/json/members", test_members);
     g_test_add_func("/json/write", test_write);
+    g_test_add_func("/json/again", test_again);
     return g_test_run();
 }

@@ -13,6 +13,7 @@ bool command_attach(Host *host, char **words, int num, GError **err);
 bool command_detach(Host *host, char **words, int num, GError **err);
 bool command_list(Host *host, char **words, int num, GError **err);
 bool command_status(Host *host, char **words, int num, GError **err);
+bool command_top(Host *host, char **words, int num, GError **err);
 bool command_apply(Host *host, char **words, int num, GError **err);
 bool command_watch(Host *host, char **words, int num, GError **err);
 

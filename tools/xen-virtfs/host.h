@@ -32,6 +32,9 @@ typedef struct Host {
     const char *qmp;            /* the socket to use, NULL: libxl's */
     int timeout_ms;             /* of the other side */
     bool json;
+    bool batch;                 /* top: as lines, without a terminal */
+    unsigned rounds;            /* of top, 0: without end */
+    unsigned delay_ms;          /* between these */
 } Host;
 
 /**

@@ -303,3 +303,28 @@ void json_add_number(GString *out, const char *name, uint64_t value)
     json_add_name(out, name);
     g_string_append_printf(out, "%" G_GUINT64_FORMAT, (guint64)value);
 }
+
+void json_add_value(GString *out, const Json *value)
+{
+    bool object = value->kind == JSON_OBJECT;
+    unsigned i;
+
+    if (value->kind == JSON_STRING) {
+        write_text(out, value->text);
+        return;
+    }
+    if (!value->values) {
+        g_string_append(out, value->text);
+        return;
+    }
+    g_string_append_c(out, object ? '{' : '[');
+    for (i = 0; i < value->values->len; i++) {
+        if (object) {
+            json_add_name(out, value->names->pdata[i]);
+        } else if (i > 0) {
+            g_string_append(out, ", ");
+        }
+        json_add_value(out, value->values->pdata[i]);
+    }
+    g_string_append_c(out, object ? '}' : ']');
+}

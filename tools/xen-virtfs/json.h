@@ -46,10 +46,12 @@ bool json_number(const Json *json, uint64_t *value);
  * @text: its value; NULL: null
  *
  * json_add_number: the same for a number.
- * json_add_name: the name alone, the caller writes the value.
+ * json_add_name: the name alone, the caller writes the value,
+ * json_add_value: which can be one that was read.
  */
 void json_add(GString *out, const char *name, const char *text);
 void json_add_number(GString *out, const char *name, uint64_t value);
 void json_add_name(GString *out, const char *name);
+void json_add_value(GString *out, const Json *value);
 
 #endif

@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <getopt.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 #include "domain.h"
 
 #define TIMEOUT_S 10
+#define DELAY_S 2
 
 static const struct {
     const char *name;
@@ -26,6 +28,7 @@ static const struct {
     { "list", 0, 1, command_list, "[DOMAIN]", "show the shares of domains" },
     { "status", 1, 2, command_status, "DOMAIN [DEVICE]",
       "show how shares are doing" },
+    { "top", 0, 0, command_top, "", "show what all shares do now" },
     { "apply", 1, 1, command_apply, "DOMAIN",
       "attach what the domain's file has and it has not" },
     { "watch", 0, 0, command_watch, "",
@@ -47,7 +50,10 @@ static void help(void)
            "those of p9 in xl.cfg: tag, path, security_model; and protocol\n"
            "(9pfs, virtfs), devid, readonly, and the others of xen-virtfs(8).\n"
            "\n"
-           "  -j, --json          list, status: print JSON\n"
+           "  -j, --json          list, status, top: print JSON\n"
+           "  -b, --batch         top: print lines, without a terminal\n"
+           "  -n, --rounds=N      top: end after so many\n"
+           "  -d, --delay=SECS    top: between them [%d]\n"
            "  -q, --qmp=SOCKET    of the domain's QEMU, if not libxl's\n"
            "  -Q, --qemu=PROGRAM  to start for a domain without\n"
            "  -t, --timeout=SECS  how long to wait for the other side [%d]\n"
@@ -55,7 +61,18 @@ static void help(void)
            "  -V, --version       show the version\n"
            "\n"
            "The status is 0: done, 1: refused, 2: wrong usage, 3: no such\n"
-           "domain, 4: no such device, 5: no QEMU answers.\n", TIMEOUT_S);
+           "domain, 4: no such device, 5: no QEMU answers.\n",
+           DELAY_S, TIMEOUT_S);
+}
+
+static bool parse_option(const char *name, const char *word, unsigned min,
+                         unsigned max, unsigned *number)
+{
+    if (parse_number(word, number) && *number >= min && *number <= max) {
+        return true;
+    }
+    fprintf(stderr, "xen-virtfs: --%s=%s: %u to %u\n", name, word, min, max);
+    return false;
 }
 
 /* Returns: false where the command line is wrong, which getopt has told. */
@@ -63,6 +80,9 @@ static bool parse_options(int argc, char **argv, Host *host)
 {
     static const struct option options[] = {
         { "json", no_argument, NULL, 'j' },
+        { "batch", no_argument, NULL, 'b' },
+        { "rounds", required_argument, NULL, 'n' },
+        { "delay", required_argument, NULL, 'd' },
         { "qmp", required_argument, NULL, 'q' },
         { "qemu", required_argument, NULL, 'Q' },
         { "timeout", required_argument, NULL, 't' },
@@ -73,11 +93,25 @@ static bool parse_options(int argc, char **argv, Host *host)
     unsigned seconds;
     int option;
 
-    while ((option = getopt_long(argc, argv, "jq:Q:t:hV", options,
+    while ((option = getopt_long(argc, argv, "jbn:d:q:Q:t:hV", options,
                                  NULL)) != -1) {
         switch (option) {
         case 'j':
             host->json = true;
+            break;
+        case 'b':
+            host->batch = true;
+            break;
+        case 'n':
+            if (!parse_option("rounds", optarg, 1, INT_MAX, &host->rounds)) {
+                return false;
+            }
+            break;
+        case 'd':
+            if (!parse_option("delay", optarg, 1, 3600, &seconds)) {
+                return false;
+            }
+            host->delay_ms = seconds * 1000;
             break;
         case 'q':
             host->qmp = optarg;
@@ -86,9 +120,7 @@ static bool parse_options(int argc, char **argv, Host *host)
             host->qemu = optarg;
             break;
         case 't':
-            if (!parse_number(optarg, &seconds) || seconds > 3600) {
-                fprintf(stderr, "xen-virtfs: --timeout=%s: 0 to 3600\n",
-                        optarg);
+            if (!parse_option("timeout", optarg, 0, 3600, &seconds)) {
                 return false;
             }
             host->timeout_ms = seconds * 1000;
@@ -149,6 +181,7 @@ int main(int argc, char **argv)
         .conf_dir = environment("XEN_VIRTFS_DIR", CONF_DIR),
         .qemu = QEMU,
         .timeout_ms = TIMEOUT_S * 1000,
+        .delay_ms = DELAY_S * 1000,
     };
     bool done;
 

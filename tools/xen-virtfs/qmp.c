@@ -19,9 +19,13 @@ struct Qmp {
     GString *input;             /* received, and not taken yet */
 };
 
-static int socket_connect(const char *path)
+static int socket_connect(const char *path, int timeout_ms)
 {
     struct sockaddr_un addr = { .sun_family = AF_UNIX };
+    struct timeval patience = {
+        .tv_sec = timeout_ms / 1000,
+        .tv_usec = MAX(timeout_ms % 1000 * 1000, 1),
+    };
     int fd;
 
     if (strlen(path) >= sizeof(addr.sun_path)) {
@@ -30,6 +34,10 @@ static int socket_connect(const char *path)
     }
     strcpy(addr.sun_path, path);
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0) {
+        /* Where others wait for it already, connect() waits as well. */
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+    }
     if (fd >= 0 &&
         connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
         int error = errno;
@@ -40,6 +48,8 @@ static int socket_connect(const char *path)
     }
     return fd;
 }
+
+#define NO_ANSWER "no answer, it is busy with another client or hangs"
 
 static bool lost(Qmp *qmp, const char *why, GError **err)
 {
@@ -60,8 +70,7 @@ static bool receive(Qmp *qmp, GError **err)
         ret = poll(&pfd, 1, qmp->timeout_ms);
     } while (ret < 0 && errno == EINTR);
     if (ret == 0) {
-        return lost(qmp, "no answer, it is busy with another client or hangs",
-                    err);
+        return lost(qmp, NO_ANSWER, err);
     }
     len = read(qmp->fd, buffer, sizeof(buffer));
     if (len <= 0) {
@@ -101,9 +110,9 @@ Qmp *qmp_open(const char *path, int timeout_ms, GError **err)
     qmp->path = g_strdup(path);
     qmp->timeout_ms = timeout_ms;
     qmp->input = g_string_new(NULL);
-    qmp->fd = socket_connect(path);
+    qmp->fd = socket_connect(path, timeout_ms);
     if (qmp->fd < 0) {
-        lost(qmp, g_strerror(errno), err);
+        lost(qmp, errno == EAGAIN ? NO_ANSWER : g_strerror(errno), err);
     } else {
         greeting = next_message(qmp, err);
     }

@@ -8,48 +8,15 @@
 #include "commands.h"
 #include "describe.h"
 #include "domain.h"
-#include "qemu.h"
-
-/* The numbers that QEMU has of a device, and what they are called. */
-static const struct {
-    const char *name, *label;
-} numbers[] = {
-    { "rings", "rings" },
-    { "msize", "msize" },
-    { "requests", "requests" },
-    { "bytes-received", "bytes received" },
-    { "bytes-sent", "bytes sent" },
-    { "in-flight", "in flight" },
-    { "grants", "grants mapped" },
-    { "fids", "fids" },
-    { "most-fids", "most fids" },
-    { "stuck", "seconds in one call" },
-};
-
-/* The backend's own object: it is there for libxl's devices as well. */
-static Json *get_stats(QemuServer *qemu, const Device *dev)
-{
-    g_autofree char *path = g_strdup_printf(
-        "/machine/peripheral/xen-%s-%u", dev->type, dev->devid);
-
-    return qemu_get(qemu, path, "stats", NULL);
-}
+#include "stats.h"
 
 static void print_json(Host *host, const Device *dev, const Json *stats)
 {
     g_autoptr(GString) out = g_string_new("{");
-    uint64_t value;
-    unsigned i;
 
     describe_json(host, dev, out);
-    json_add_name(out, "stats");
-    g_string_append(out, stats ? "{" : "null");
-    for (i = 0; stats && i < G_N_ELEMENTS(numbers); i++) {
-        if (json_number(json_get(stats, numbers[i].name), &value)) {
-            json_add_number(out, numbers[i].name, value);
-        }
-    }
-    printf("%s%s}", out->str, stats ? "}" : "");
+    stats_json(stats, out);
+    printf("%s}", out->str);
 }
 
 static void print_line(const char *label, const char *value)
@@ -63,8 +30,6 @@ static void print_text(Host *host, const Device *dev, const Json *stats)
 {
     g_autofree char *tag = describe_text(dev->tag);
     g_autofree char *error = device_error(host, dev);
-    uint64_t value;
-    unsigned i;
 
     printf("%s/%u: '%s' of domain %u\n", dev->protocol, dev->devid, tag,
            dev->domid);
@@ -73,14 +38,11 @@ static void print_text(Host *host, const Device *dev, const Json *stats)
     print_line("server", dev->server);
     print_line("backend", device_state_name(device_state(host, dev->back)));
     print_line("frontend", device_state_name(device_state(host, dev->front)));
-    for (i = 0; stats && i < G_N_ELEMENTS(numbers); i++) {
-        if (json_number(json_get(stats, numbers[i].name), &value)) {
-            printf("  %-16s %" G_GUINT64_FORMAT "\n", numbers[i].label,
-                   (guint64)value);
-        }
-    }
     if (error) {
         print_line("error", error);
+    }
+    if (stats) {
+        stats_print(stats);
     }
 }
 
@@ -92,7 +54,7 @@ static void print_all(Host *host, const GPtrArray *all, QemuServer *qemu)
         printf("[");
     }
     for (i = 0; i < all->len; i++) {
-        g_autoptr(Json) stats = qemu ? get_stats(qemu, all->pdata[i]) : NULL;
+        g_autoptr(Json) stats = qemu ? stats_get(qemu, all->pdata[i]) : NULL;
 
         if (host->json) {
             printf("%s", i ? ",\n " : "");

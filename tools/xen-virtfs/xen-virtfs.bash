@@ -44,22 +44,22 @@ _xen_virtfs() {
     last=${words[-1]}
     for ((i = 1; i < ${#words[@]} - 1; i++)); do
         case ${words[i]} in
-        -q | -Q | -t | --qmp | --qemu | --timeout) i=$((i + 1)) ;;
+        -q | -Q | -t | -n | -d | --qmp | --qemu | --timeout | --rounds | --delay) i=$((i + 1)) ;;
         -*) ;;
         *) given+=("${words[i]}") ;;
         esac
     done
     COMPREPLY=()
     if [[ $last == -* ]]; then
-        mapfile -t COMPREPLY < <(compgen -W "--json --qmp --qemu --timeout
-            --help --version" -- "$last")
+        mapfile -t COMPREPLY < <(compgen -W "--json --batch --rounds --delay
+            --qmp --qemu --timeout --help --version" -- "$last")
         return
     fi
     case ${#given[@]}${given[0]:-} in
     0)
         mapfile -t COMPREPLY < <(compgen -W "apply attach detach list status
-            watch" -- "$last") ;;
-    1watch) ;;
+            top watch" -- "$last") ;;
+    1top | 1watch) ;;
     1*)
         mapfile -t COMPREPLY < <(compgen -W "$(_xen_virtfs_domains)" \
             -- "$last") ;;
