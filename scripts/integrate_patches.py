@@ -50,7 +50,8 @@ def apply_one(patch, folder):
     if run(patch, folder, '--dry-run'):
         run(patch, folder)
     elif not run(patch, folder, '-R', '--dry-run'):
-        raise Missing(f'where patches/{patch.name} belongs')
+        raise Missing(f'where patches/{patch.name} belongs; '
+                      'PATCHES=none leaves patches/ out')
 
 
 def with_patches(plan, tree, patches):
