@@ -93,6 +93,14 @@ def descriptors(text, _tree):
                   'qatomic_sub(&total_open_fd, nclosed);', text)
 
 
+def cancelled(text, _tree):
+    """A Tflush says so while the request's call runs in a worker."""
+    text = text.replace('    return pdu->cancelled;\n',
+                        '    return qatomic_read(&pdu->cancelled);\n')
+    return re.sub(r'\bcancel_pdu->cancelled = (\d);',
+                  r'qatomic_set(&cancel_pdu->cancelled, \1);', text)
+
+
 def fsdev_lock(text, _tree):
     """The list of fsdevs changes in the main thread, and is read in others."""
     if 'fsdriver_lock' in text:
@@ -127,6 +135,8 @@ CHANGES_9P_THREAD = (
     ('hw/9pfs/9p.h', reset_declaration),
     ('hw/9pfs/9p.c', migration_blockers),
     ('hw/9pfs/9p.c', descriptors),
+    ('hw/9pfs/9p.h', cancelled),
+    ('hw/9pfs/9p.c', cancelled),
     ('hw/9pfs/cofile.c', descriptors),
     ('hw/9pfs/codir.c', descriptors),
     ('fsdev/qemu-fsdev.c', fsdev_lock),
