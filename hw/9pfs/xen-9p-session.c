@@ -224,10 +224,13 @@ static bool session_find_share(Xen9pfsSession *session,
     if (s->fsconf.tag) {
         session->fsdev_id = xen_9pfs_config_fsdev(xendev, errp);
     }
+    if (!session->fsdev_id) {
+        return false;
+    }
     s->fsconf.fsdev_id = session->fsdev_id;
-    session->path = xenstore_read_be_str(xendev, "path");
+    session->path = g_strdup(get_fsdev_fsentry(session->fsdev_id)->path);
     session->path_node = g_strdup(xendev->be);
-    return session->fsdev_id != NULL;
+    return true;
 }
 
 static void session_report(void *opaque)
