@@ -354,8 +354,19 @@ void fixture_await_call(Fixture *f, LoopFsCall call)
     }
 }
 
-/* Further nodes of a device: @more and, for ours, the environment's. */
-static GPtrArray *device_more(Fixture *f, const char *const *more)
+/* Whether an option is given behind the security model. */
+static bool model_has(const DeviceOpts *opts, const char *option)
+{
+    g_autofree char *text = g_strdup_printf(";%s=", option);
+
+    return opts->security_model && strstr(opts->security_model, text);
+}
+
+/*
+ * Further nodes of a device: those of @opts and, for ours, the environment's
+ * where that has not said it.
+ */
+static GPtrArray *device_more(Fixture *f, const DeviceOpts *opts)
 {
     static const struct {
         const char *variable, *node;
@@ -364,13 +375,14 @@ static GPtrArray *device_more(Fixture *f, const char *const *more)
         { "LOOP_POLL", "poll-max-ns" },
         { "LOOP_GRANTS", "grant-policy" },
     };
+    const char *const *more = opts->more;
     GPtrArray *all = g_ptr_array_new();
     size_t i;
 
     for (i = 0; f->backend == BACKEND_OURS && i < G_N_ELEMENTS(ours); i++) {
         const char *value = g_getenv(ours[i].variable);
 
-        if (value) {
+        if (value && !model_has(opts, ours[i].node)) {
             g_ptr_array_add(all, (gpointer)ours[i].node);
             g_ptr_array_add(all, (gpointer)value);
         }
@@ -396,7 +408,7 @@ Fe *fixture_frontend(Fixture *f, const char *type, int devid)
 Fe *fixture_device(Fixture *f, const DeviceOpts *opts)
 {
     DeviceOpts all = opts ? *opts : (DeviceOpts) { .path = f->share };
-    g_autoptr(GPtrArray) more = device_more(f, all.more);
+    g_autoptr(GPtrArray) more = device_more(f, &all);
 
     all.type = all.type ? all.type : f->type;
     all.more = (const char *const *)more->pdata;
