@@ -227,6 +227,31 @@ def test_device_model_args(new_guest, folder):
     assert not STORE.ls(f'/local/domain/0/backend/9pfs/{guest.domid}')
 
 
+def test_again_from_xl(new_guest, folder):
+    """What xl knows nothing of, and libxl keeps over a reboot: options behind
+    the model, and a share over virtfs."""
+    (folder / 'file').write_text('text\n')
+    guest = new_guest('kept', shares=[Share('fixed', folder, 'none;readonly=on')])
+    usual = guest.config()
+    device = (f'xen-9pfs,protocol=virtfs,mount_tag=fast,path={folder},'
+              f'security_model=none,devid={VIRTFS_DEVID}')
+    guest.config = lambda: (
+        f'{usual}device_model_args_pv = [ "-device", "{device}" ]\n')
+    guest.create()
+    for reboots in range(2):
+        guest.devids[VIRTFS_DEVID] = 'virtfs'
+        for devid in guest.devids:
+            guest.wait_state(devid, CONNECTED)
+        guest.mount('fixed', '/mnt')
+        assert 'Read-only' in guest.fails('echo more >>/mnt/file')
+        assert guest.run('cat /mnt/file; umount /mnt') == 'text\n'
+        guest.mount('fast', '/mnt', protocol='virtfs')
+        guest.run('echo more >/mnt/new; rm /mnt/new; umount /mnt')
+        if reboots < 1:
+            guest.reboot()
+    guest.destroy()
+
+
 @pytest.mark.protocols
 def test_qemu_by_hand(new_guest, folder, protocol):
     guest = new_guest('hand').create()
