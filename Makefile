@@ -16,7 +16,7 @@ DESTDIR ?=
 TIME ?= 60
 
 .PHONY: help demo shell check lint check-unit check-loopback check-virtio \
-        check-asan check-tsan check-system fuzz coverage loopback-shell compare bench figures roots \
+        check-asan check-tsan check-system soak fuzz coverage loopback-shell compare bench figures roots \
         qemu stock asan tsan deb check-deb tools images clean distclean
 
 help: ## list the targets
@@ -49,6 +49,9 @@ check-asan: asan tools ## the same with address and undefined-behaviour sanitize
 
 check-tsan: tsan tools ## the same with the thread sanitizer
 	@scripts/check-loopback tsan
+
+soak: qemu tools ## nothing grows, each protocol for TIME seconds (two hours: TIME=7200)
+	@LOOP_SOAK_S=$(TIME) scripts/check-loopback ours soak virtfs-soak
 
 fuzz: asan ## every fuzzer from its kept corpus (TIME=seconds of each, DISPATCH=auto|worker|inline)
 	@tests/fuzz/run $(TIME)
