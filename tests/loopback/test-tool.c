@@ -7,8 +7,10 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "process.h"
@@ -316,6 +318,126 @@ static void test_no_start(void)
     fixture_down(f);
 }
 
+/* ---- A QEMU without root ---- */
+
+#define USER "nobody"
+
+/* A line of /proc/PID/status, to be freed. */
+static char *status_of(GPid pid, const char *name)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/status", (int)pid);
+    g_autofree char *pattern = g_strdup_printf("\n%s:\t", name);
+    g_autofree char *text = NULL;
+    char *at;
+
+    g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+    at = strstr(text, pattern);
+    g_assert_nonnull(at);
+    at += strlen(pattern);
+    return g_strndup(at, strcspn(at, "\n"));
+}
+
+static bool qemu_is_of(GPid pid, const struct passwd *user)
+{
+    g_autofree char *uids = status_of(pid, "Uid"), *wanted = NULL;
+
+    wanted = g_strdup_printf("%1$u\t%1$u\t%1$u\t%1$u", user->pw_uid);
+    return g_str_equal(uids, wanted);
+}
+
+/* Whether QEMU has been built with libseccomp. */
+static bool qemu_has_sandbox(Fixture *f)
+{
+    const char *argv[] = {
+        g_getenv("LOOP_QEMU"), "-sandbox", "on", "-version", NULL,
+    };
+    ProcessEnv env = { .loop_path = f->loop_path, .xenstore_dir = f->dir };
+    g_autofree char *out = NULL, *err = NULL;
+
+    return process_run(argv, &env, &out, &err) == 0;
+}
+
+/* Attach the first share, for which QEMU is started. */
+static void attach_as_user(Fixture *f, const char *qemu, const char *share)
+{
+    ToolCall call = {
+        .f = f, .words = { qemu, "--user=" USER, "attach", "7", share },
+    };
+
+    tool_call(&call);
+    g_assert_true(!strstr(call.err, "is built without a sandbox") ==
+                  qemu_has_sandbox(f));
+    tool_check(&call, 0, "'share' is attached");
+}
+
+static void test_user(void)
+{
+    Fixture *f = tool_begin();
+    g_autofree char *qemu = NULL, *share = NULL, *other = NULL;
+    g_autofree char *path = NULL, *seccomp = NULL, *caps = NULL;
+    const struct passwd *user = getpwnam(USER);
+    struct stat st;
+    Fe *front;
+    GPid pid;
+
+    if (!f) {
+        return;
+    }
+    if (getuid() != 0 || !user) {
+        g_test_skip("only root can become " USER);
+        fixture_down(f);
+        return;
+    }
+    qemu = g_strdup_printf("--qemu=%s", g_getenv("LOOP_QEMU"));
+    share = tool_share_of(f, "share", "");
+    other = tool_share_of(f, "other", "");
+    /* As /dev/xen and /run/xen are made to be, and the share. */
+    g_assert_cmpint(chmod(f->dir, 0777), ==, 0);
+    g_assert_cmpint(chmod(f->share, 0777), ==, 0);
+    tool_run(f, 2, "there is no such user", qemu, "--user=no,body", "attach",
+             "7", share);
+    tool_run(f, 2, "passthrough needs a QEMU that is root", qemu,
+             "--user=" USER, "attach", "7",
+             "tag=x,path=/,security_model=passthrough");
+    g_assert_cmpint(tool_started(f), ==, 0);
+
+    attach_as_user(f, qemu, share);
+    pid = tool_started(f);
+    g_assert_true(qemu_is_of(pid, user));
+    caps = status_of(pid, "CapEff");
+    g_assert_cmpuint(g_ascii_strtoull(caps, NULL, 16), ==, 0);
+    seccomp = status_of(pid, "Seccomp");
+    g_assert_cmpstr(seccomp, ==, qemu_has_sandbox(f) ? "2" : "0");
+    /* What it serves is made by that user, and nothing of root's opened. */
+    front = use(f, 0);
+    twalk({.fe = &front->client, .newfid = 1});
+    tlcreate({.fe = &front->client, .fid = 1, .name = "made", .mode = 0644,
+              .flags = P9_DOTL_RDWR | P9_DOTL_CREATE});
+    path = g_build_filename(f->share, "made", NULL);
+    g_assert_cmpint(stat(path, &st), ==, 0);
+    g_assert_cmpint(st.st_uid, ==, user->pw_uid);
+    g_assert_cmpint(st.st_gid, ==, user->pw_gid);
+    fixture_file(f, "secret", "root's", 6);
+    g_free(path);
+    path = g_build_filename(f->share, "secret", NULL);
+    g_assert_cmpint(chmod(path, 0600), ==, 0);
+    twalk({.fe = &front->client, .newfid = 2, .path = "secret"});
+    tlopen({.fe = &front->client, .fid = 2, .expect_err = EACCES});
+
+    /* Another share by the same QEMU; but not where it is somebody else's. */
+    tool_run(f, 0, "'other' is attached", "--user=" USER, "attach", "7",
+             other);
+    tool_run(f, 1, "is there already, and does not run as daemon",
+             "--user=daemon", "attach", "7", other);
+    g_assert_cmpint(fe_disconnect(front), ==, 0);
+    tool_run(f, 0, "detached", "detach", "7", "share");
+    tool_run(f, 0, "detached", "detach", "7", "other");
+    tool_assert_ends(pid);
+    loop_reap(f->loop, pid);
+    assert_no_nodes(f);
+    fixture_down(f);
+}
+
 /* ---- Completion ---- */
 
 /* What bash offers for a line. */
@@ -377,6 +499,7 @@ int main(int argc, char **argv)
     g_test_add_func("/tool/others", test_others);
     g_test_add_func("/tool/start", test_start);
     g_test_add_func("/tool/no-start", test_no_start);
+    g_test_add_func("/tool/user", test_user);
     g_test_add_func("/tool/completion", test_completion);
     return g_test_run();
 }

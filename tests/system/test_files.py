@@ -3,7 +3,9 @@
 
 import hashlib
 import os
+import shutil
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -218,3 +220,38 @@ def test_permission_denied(place):
     place.run('echo secret >file; chmod 600 file; chmod 711 .')
     place.guest.run('mkdir -p /etc; echo user:x:1000:1000::/:/bin/sh >/etc/passwd')
     assert 'ermission denied' in place.fails('su user -c "cat file"')
+
+
+# Nobody gets out, see docs/devel/xen-9pfs-security.rst
+
+@pytest.fixture
+def secret():
+    """A file of dom0's beside the shares, which is to stay as it is."""
+    folder = Path('/srv/outside')
+    folder.mkdir(exist_ok=True)
+    file = folder / 'secret'
+    file.write_text('outside\n')
+    file.chmod(0o640)
+    before = file.stat()
+    yield file
+    assert file.read_text() == 'outside\n'
+    after = file.stat()
+    assert (after.st_mode, after.st_uid, after.st_nlink, after.st_mtime) == (
+        before.st_mode, before.st_uid, before.st_nlink, before.st_mtime)
+    assert os.listdir(folder) == ['secret']
+    shutil.rmtree(folder)
+
+
+def test_links_lead_nowhere(place, secret):
+    """Linux follows links itself, in the guest's own tree."""
+    seen = place.run(f'''
+        ln -s {secret} link; ln -s {secret.parent} up
+        ln -s ../../../outside/secret relative
+        {{
+            for name in link relative up/secret; do
+                cat $name; echo new >$name; chmod 777 $name; chown 1:1 $name
+                ln $name hard
+            done
+            echo new >up/made; rm up/secret; mv up/secret got
+        }} 2>/dev/null || true''')
+    assert 'outside' not in seen

@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <errno.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -20,6 +21,7 @@ typedef struct Share {
     GString *properties;        /* of the -device, as the members of JSON */
     const char *protocol;
     const char *tag;
+    const char *model;
     char *path;
     char *id;
 } Share;
@@ -61,6 +63,8 @@ static bool add_key(Share *share, const char *key, const char *value,
     } else {
         if (g_str_equal(key, "protocol")) {
             share->protocol = value;
+        } else if (g_str_equal(key, "security_model")) {
+            share->model = value;
         }
         json_add(share->properties, key, value);
     }
@@ -91,6 +95,7 @@ static bool parse(Share *share, char **words, GError **err)
         return usage(err, "tag", "is missing");
     }
     share->protocol = share->protocol ? share->protocol : "9pfs";
+    share->model = share->model ? share->model : "";
     /* Not the backend's own name, and never used before. */
     share->id = g_strdup_printf("share-%s-%s-%d", share->protocol, share->tag,
                                 (int)getpid());
@@ -166,9 +171,29 @@ static Device *await_device(Host *host, QemuServer *qemu, Share *share,
     return NULL;
 }
 
+/* Owners are what only root can give files. */
+static bool check_user(Host *host, const Share *share, GError **err)
+{
+    if (!host->user) {
+        return true;
+    }
+    if (!getpwnam(host->user)) {
+        return usage(err, host->user, "there is no such user");
+    }
+    return !g_str_equal(share->model, "passthrough") ||
+        usage(err, "security_model", "passthrough needs a QEMU that is root, "
+              "use another with --user");
+}
+
 static QemuServer *server(Host *host, unsigned domid, GError **err)
 {
     if (host->qmp || qemu_runs(host, domid)) {
+        if (host->user && !qemu_runs_as(host, domid, host->user)) {
+            g_set_error(err, TOOL_ERROR, TOOL_REFUSED, "the QEMU of domain %u "
+                        "is there already, and does not run as %s", domid,
+                        host->user);
+            return NULL;
+        }
         return qemu_find(host, domid, err);
     }
     if (qemu_in_stubdomain(host, domid)) {
@@ -227,7 +252,8 @@ bool attach_share(Host *host, unsigned domid, const char *keys, bool missing,
     Share share = { 0 };
     bool done = parse(&share, words, err) &&
         ((missing && has_share(host, domid, &share)) ||
-         (check_path(&share, err) && attach(host, domid, &share, err)));
+         (check_user(host, &share, err) && check_path(&share, err) &&
+          attach(host, domid, &share, err)));
 
     g_string_free(share.properties, TRUE);
     g_free(share.path);

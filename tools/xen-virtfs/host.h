@@ -29,6 +29,7 @@ typedef struct Host {
     const char *log_dir;
     const char *conf_dir;       /* of the files that name shares */
     const char *qemu;           /* the program to start */
+    const char *user;           /* whom it is to run as, NULL: root */
     const char *qmp;            /* the socket to use, NULL: libxl's */
     int timeout_ms;             /* of the other side */
     bool json;

@@ -56,6 +56,7 @@ static void help(void)
            "  -d, --delay=SECS    top: between them [%d]\n"
            "  -q, --qmp=SOCKET    of the domain's QEMU, if not libxl's\n"
            "  -Q, --qemu=PROGRAM  to start for a domain without\n"
+           "  -u, --user=USER     attach: whom that runs as, in a sandbox\n"
            "  -t, --timeout=SECS  how long to wait for the other side [%d]\n"
            "  -h, --help          show this\n"
            "  -V, --version       show the version\n"
@@ -85,6 +86,7 @@ static bool parse_options(int argc, char **argv, Host *host)
         { "delay", required_argument, NULL, 'd' },
         { "qmp", required_argument, NULL, 'q' },
         { "qemu", required_argument, NULL, 'Q' },
+        { "user", required_argument, NULL, 'u' },
         { "timeout", required_argument, NULL, 't' },
         { "help", no_argument, NULL, 'h' },
         { "version", no_argument, NULL, 'V' },
@@ -93,7 +95,7 @@ static bool parse_options(int argc, char **argv, Host *host)
     unsigned seconds;
     int option;
 
-    while ((option = getopt_long(argc, argv, "jbn:d:q:Q:t:hV", options,
+    while ((option = getopt_long(argc, argv, "jbn:d:q:Q:u:t:hV", options,
                                  NULL)) != -1) {
         switch (option) {
         case 'j':
@@ -118,6 +120,9 @@ static bool parse_options(int argc, char **argv, Host *host)
             break;
         case 'Q':
             host->qemu = optarg;
+            break;
+        case 'u':
+            host->user = optarg;
             break;
         case 't':
             if (!parse_option("timeout", optarg, 0, 3600, &seconds)) {

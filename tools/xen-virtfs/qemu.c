@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +37,21 @@ bool qemu_runs(Host *host, unsigned domid)
     g_autofree char *pid = host_read(host, "%s", node);
 
     return pid;
+}
+
+bool qemu_runs_as(Host *host, unsigned domid, const char *user)
+{
+    g_autofree char *node = pid_node(domid);
+    g_autofree char *pid = host_read(host, "%s", node);
+    g_autofree char *path = g_strdup_printf("/proc/%s/status", pid);
+    g_autofree char *status = NULL;
+    const struct passwd *entry = getpwnam(user);
+    const char *at;
+
+    /* The folder itself is root's, whoever the process is. */
+    return entry && g_file_get_contents(path, &status, NULL, NULL) &&
+        (at = strstr(status, "\nUid:\t")) &&
+        g_ascii_strtoull(at + strlen("\nUid:\t"), NULL, 10) == entry->pw_uid;
 }
 
 bool qemu_in_stubdomain(Host *host, unsigned domid)
@@ -122,6 +138,43 @@ static void G_GNUC_NORETURN run(char **argv, int log)
     _exit(127);
 }
 
+static void add_words(GPtrArray *argv, const char *option, char *value)
+{
+    g_ptr_array_add(argv, g_strdup(option));
+    g_ptr_array_add(argv, value);
+}
+
+/* QEMU may have been built without; then it does not take the option. */
+static bool has_sandbox(const char *qemu)
+{
+    const char *argv[] = { qemu, "-sandbox", "on", "-version", NULL };
+    int status;
+
+    return g_spawn_sync(NULL, (char **)argv, NULL,
+                        G_SPAWN_STDOUT_TO_DEV_NULL |
+                        G_SPAWN_STDERR_TO_DEV_NULL, NULL, NULL, NULL, NULL,
+                        &status, NULL) && status == 0;
+}
+
+/*
+ * It gives its rights up when it has opened xenstore and its sockets. What it
+ * opens later, of grants, event channels and shares, that user has to be
+ * allowed to. The sandbox is there from the start, so it has to let QEMU change
+ * its user, once: nobody who has no rights gains any.
+ */
+static void add_confinement(GPtrArray *argv, const Host *host)
+{
+    add_words(argv, "-run-with", g_strdup_printf("user=%s", host->user));
+    if (!has_sandbox(host->qemu)) {
+        g_printerr("xen-virtfs: %s is built without a sandbox and has none\n",
+                   host->qemu);
+        return;
+    }
+    add_words(argv, "-sandbox", g_strdup(
+        "on,obsolete=deny,elevateprivileges=children,spawn=deny,"
+        "resourcecontrol=deny"));
+}
+
 /* As libxl starts one, so that libxl's own tools find it. */
 static pid_t spawn(Host *host, unsigned domid, int log)
 {
@@ -137,19 +190,18 @@ static pid_t spawn(Host *host, unsigned domid, int log)
     for (i = 0; i < G_N_ELEMENTS(words); i++) {
         g_ptr_array_add(argv, g_strdup(words[i]));
     }
-    g_ptr_array_add(argv, g_strdup("-xen-domid"));
-    g_ptr_array_add(argv, g_strdup_printf("%u", domid));
-    g_ptr_array_add(argv, g_strdup("-name"));
-    g_ptr_array_add(argv, g_strdup_printf(NAME_PREFIX "%u", domid));
+    add_words(argv, "-xen-domid", g_strdup_printf("%u", domid));
+    add_words(argv, "-name", g_strdup_printf(NAME_PREFIX "%u", domid));
     for (i = 0; i < G_N_ELEMENTS(sockets); i++) {
         g_autofree char *path = socket_path(host, sockets[i], domid);
 
-        g_ptr_array_add(argv, g_strdup("-chardev"));
-        g_ptr_array_add(argv, g_strdup_printf(
+        add_words(argv, "-chardev", g_strdup_printf(
             "socket,id=qmp%u,path=%s,server=on,wait=off", i, path));
-        g_ptr_array_add(argv, g_strdup("-mon"));
-        g_ptr_array_add(argv, g_strdup_printf("chardev=qmp%u,mode=control",
-                                              i));
+        add_words(argv, "-mon", g_strdup_printf(
+            "chardev=qmp%u,mode=control", i));
+    }
+    if (host->user) {
+        add_confinement(argv, host);
     }
     g_ptr_array_add(argv, NULL);
     pid = fork();

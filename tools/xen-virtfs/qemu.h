@@ -22,6 +22,11 @@ typedef struct QemuServer {
 bool qemu_runs(Host *host, unsigned domid);
 
 /**
+ * qemu_runs_as: whether that QEMU is a process of this user's
+ */
+bool qemu_runs_as(Host *host, unsigned domid, const char *user);
+
+/**
  * qemu_in_stubdomain: whether that which serves it is in a domain of its own
  *
  * xl does not look for one of ours then, and would not end it.

@@ -44,7 +44,7 @@ _xen_virtfs() {
     last=${words[-1]}
     for ((i = 1; i < ${#words[@]} - 1; i++)); do
         case ${words[i]} in
-        -q | -Q | -t | -n | -d | --qmp | --qemu | --timeout | --rounds | --delay) i=$((i + 1)) ;;
+        -q | -Q | -t | -u | -n | -d | --qmp | --qemu | --timeout | --user | --rounds | --delay) i=$((i + 1)) ;;
         -*) ;;
         *) given+=("${words[i]}") ;;
         esac
@@ -52,7 +52,7 @@ _xen_virtfs() {
     COMPREPLY=()
     if [[ $last == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "--json --batch --rounds --delay
-            --qmp --qemu --timeout --help --version" -- "$last")
+            --qmp --qemu --user --timeout --help --version" -- "$last")
         return
     fi
     case ${#given[@]}${given[0]:-} in

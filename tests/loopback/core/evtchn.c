@@ -40,6 +40,8 @@ int loop_evtchn_open(Loop *loop, domid_t domid, bool cloexec)
     unlink(name);
     /* Open for both ways: it never sees an end, and no open waits. */
     mkfifo(name, 0600);
+    /* For a backend that is no longer root; the folder keeps others out. */
+    chmod(name, 0666);
     fd = open(name, O_RDWR | (cloexec ? O_CLOEXEC : 0));
     if (fd < 0) {
         error = -errno;
