@@ -11,6 +11,43 @@
 #include "hw/9pfs/9p.h"
 #include "hw/9pfs/xen-9p-stats.h"
 
+/* What the 9P specifications call them, without the T; NULL: none. */
+static const char *const type_names[XEN_9PFS_STATS_TYPES / 2] = {
+    [0] = "other",
+    [P9_TSTATFS / 2] = "statfs",
+    [P9_TLOPEN / 2] = "lopen",
+    [P9_TLCREATE / 2] = "lcreate",
+    [P9_TSYMLINK / 2] = "symlink",
+    [P9_TMKNOD / 2] = "mknod",
+    [P9_TRENAME / 2] = "rename",
+    [P9_TREADLINK / 2] = "readlink",
+    [P9_TGETATTR / 2] = "getattr",
+    [P9_TSETATTR / 2] = "setattr",
+    [P9_TXATTRWALK / 2] = "xattrwalk",
+    [P9_TXATTRCREATE / 2] = "xattrcreate",
+    [P9_TREADDIR / 2] = "readdir",
+    [P9_TFSYNC / 2] = "fsync",
+    [P9_TLOCK / 2] = "lock",
+    [P9_TGETLOCK / 2] = "getlock",
+    [P9_TLINK / 2] = "link",
+    [P9_TMKDIR / 2] = "mkdir",
+    [P9_TRENAMEAT / 2] = "renameat",
+    [P9_TUNLINKAT / 2] = "unlinkat",
+    [P9_TVERSION / 2] = "version",
+    [P9_TAUTH / 2] = "auth",
+    [P9_TATTACH / 2] = "attach",
+    [P9_TFLUSH / 2] = "flush",
+    [P9_TWALK / 2] = "walk",
+    [P9_TOPEN / 2] = "open",
+    [P9_TCREATE / 2] = "create",
+    [P9_TREAD / 2] = "read",
+    [P9_TWRITE / 2] = "write",
+    [P9_TCLUNK / 2] = "clunk",
+    [P9_TREMOVE / 2] = "remove",
+    [P9_TSTAT / 2] = "stat",
+    [P9_TWSTAT / 2] = "wstat",
+};
+
 /* ---- Requests, in the event loop ---- */
 
 static void times_add(Xen9pfsStatsTimes *times, int64_t ns)
@@ -24,7 +61,8 @@ void xen_9pfs_stats_begin(Xen9pfsStats *stats, Xen9pfsStatsFlight *flight,
                           uint8_t type, uint32_t size, int64_t since,
                           int64_t now)
 {
-    bool known = type < XEN_9PFS_STATS_TYPES && type % 2 == 0;
+    bool known = type < XEN_9PFS_STATS_TYPES && type % 2 == 0 &&
+        type_names[type / 2];
     Xen9pfsStatsType *of = &stats->types[known ? type / 2 : 0];
     uint64_t in_flight = stat64_get(&stats->in_flight) + 1;
 
@@ -107,75 +145,19 @@ static bool visit_totals(const Xen9pfsStats *stats, Visitor *v, Error **errp)
     return visit_numbers(v, all, ARRAY_SIZE(all), errp);
 }
 
-/* What the 9P specifications call them, without the T. */
-static const char *const type_names[XEN_9PFS_STATS_TYPES / 2] = {
-    [0] = "other",
-    [P9_TSTATFS / 2] = "statfs",
-    [P9_TLOPEN / 2] = "lopen",
-    [P9_TLCREATE / 2] = "lcreate",
-    [P9_TSYMLINK / 2] = "symlink",
-    [P9_TMKNOD / 2] = "mknod",
-    [P9_TRENAME / 2] = "rename",
-    [P9_TREADLINK / 2] = "readlink",
-    [P9_TGETATTR / 2] = "getattr",
-    [P9_TSETATTR / 2] = "setattr",
-    [P9_TXATTRWALK / 2] = "xattrwalk",
-    [P9_TXATTRCREATE / 2] = "xattrcreate",
-    [P9_TREADDIR / 2] = "readdir",
-    [P9_TFSYNC / 2] = "fsync",
-    [P9_TLOCK / 2] = "lock",
-    [P9_TGETLOCK / 2] = "getlock",
-    [P9_TLINK / 2] = "link",
-    [P9_TMKDIR / 2] = "mkdir",
-    [P9_TRENAMEAT / 2] = "renameat",
-    [P9_TUNLINKAT / 2] = "unlinkat",
-    [P9_TVERSION / 2] = "version",
-    [P9_TAUTH / 2] = "auth",
-    [P9_TATTACH / 2] = "attach",
-    [P9_TFLUSH / 2] = "flush",
-    [P9_TWALK / 2] = "walk",
-    [P9_TOPEN / 2] = "open",
-    [P9_TCREATE / 2] = "create",
-    [P9_TREAD / 2] = "read",
-    [P9_TWRITE / 2] = "write",
-    [P9_TCLUNK / 2] = "clunk",
-    [P9_TREMOVE / 2] = "remove",
-    [P9_TSTAT / 2] = "stat",
-    [P9_TWSTAT / 2] = "wstat",
-};
-
-/* Of unknown types that are even, together with "other". */
-static Xen9pfsStatsType type_sum(const Xen9pfsStats *stats, size_t at)
-{
-    Xen9pfsStatsType sum = stats->types[at];
-
-    for (size_t i = 1; at == 0 && i < ARRAY_SIZE(type_names); i++) {
-        const Xen9pfsStatsType *of = &stats->types[i];
-
-        if (!type_names[i]) {
-            xen_9pfs_stat_add(&sum.requests, stat64_get(&of->requests));
-            xen_9pfs_stat_add(&sum.bytes_received,
-                              stat64_get(&of->bytes_received));
-            xen_9pfs_stat_add(&sum.bytes_sent, stat64_get(&of->bytes_sent));
-            xen_9pfs_stat_add(&sum.errors, stat64_get(&of->errors));
-        }
-    }
-    return sum;
-}
-
 static bool visit_type(const Xen9pfsStats *stats, size_t at, Visitor *v,
                        Error **errp)
 {
-    Xen9pfsStatsType of = type_sum(stats, at);
+    const Xen9pfsStatsType *of = &stats->types[at];
     const Number all[] = {
-        { "requests", stat64_get(&of.requests) },
-        { "bytes-received", stat64_get(&of.bytes_received) },
-        { "bytes-sent", stat64_get(&of.bytes_sent) },
-        { "errors", stat64_get(&of.errors) },
+        { "requests", stat64_get(&of->requests) },
+        { "bytes-received", stat64_get(&of->bytes_received) },
+        { "bytes-sent", stat64_get(&of->bytes_sent) },
+        { "errors", stat64_get(&of->errors) },
     };
     bool done;
 
-    if (stat64_get(&of.requests) == 0) {
+    if (stat64_get(&of->requests) == 0) {
         return true;
     }
     if (!visit_start_struct(v, type_names[at], NULL, 0, errp)) {

@@ -12,7 +12,7 @@
 #include "qapi/visitor.h"
 #include "qemu/stats64.h"
 
-/* Requests have even types below 128; what has another one is of type 0. */
+/* Requests have even types below 128; what is none of 9P's is of type 0. */
 #define XEN_9PFS_STATS_TYPES    128
 
 /*
