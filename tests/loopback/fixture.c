@@ -437,9 +437,10 @@ char *fixture_why(Fixture *f, Fe *fe)
     return why;
 }
 
-Fe *fixture_connect(Fixture *f, unsigned rings, uint32_t order)
+Fe *fixture_connect_as(Fixture *f, const DeviceOpts *opts, unsigned rings,
+                       uint32_t order)
 {
-    Fe *fe = fixture_device(f, NULL);
+    Fe *fe = fixture_device(f, opts);
 
     if (!f->backend_pid) {
         fixture_start(f);
@@ -451,6 +452,11 @@ Fe *fixture_connect(Fixture *f, unsigned rings, uint32_t order)
                 why);
     }
     return fe;
+}
+
+Fe *fixture_connect(Fixture *f, unsigned rings, uint32_t order)
+{
+    return fixture_connect_as(f, NULL, rings, order);
 }
 
 /* A leak ends the test, unless the backend is not ours to mend. */

@@ -98,6 +98,7 @@ void fixture_await_call(Fixture *f, LoopFsCall call);
  * fixture_frontend: the frontend of a device that others have added.
  * fixture_connect: the usual: add device 0, start the backend if it does not
  *     run, connect @rings of @order. Ends the test if that fails.
+ * fixture_connect_as: the same with a device as @opts say.
  * fixture_drop: disconnect and remove a device, asserting that no grant of
  *     its rings is in use.
  * fixture_abandon: remove a device as after a guest's death: its frontend
@@ -112,6 +113,8 @@ void fixture_await_call(Fixture *f, LoopFsCall call);
 Fe *fixture_device(Fixture *f, const DeviceOpts *opts);
 Fe *fixture_frontend(Fixture *f, const char *type, int devid);
 Fe *fixture_connect(Fixture *f, unsigned rings, uint32_t order);
+Fe *fixture_connect_as(Fixture *f, const DeviceOpts *opts, unsigned rings,
+                       uint32_t order);
 void fixture_drop(Fixture *f, Fe *fe);
 void fixture_abandon(Fixture *f, Fe *fe);
 void fixture_close(Fixture *f, Fe *fe);

@@ -42,11 +42,9 @@ static bool creation_up(Creation *c, const char *model, const char *version,
         g_free(c->share);
         return false;
     }
-    c->front = fixture_device(c->f, &(DeviceOpts) {
+    c->front = fixture_connect_as(c->f, &(DeviceOpts) {
         .path = c->share, .security_model = model,
-    });
-    fixture_start(c->f);
-    g_assert_true(fe_connect(c->front, 1, 5));
+    }, 1, 5);
     c->fe = &c->front->client;
     tattach({.fe = c->fe, .version = version});
     return true;

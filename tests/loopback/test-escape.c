@@ -51,11 +51,9 @@ static bool up(Escape *e, const char *model)
     g_assert_true(g_file_set_contents(e->secret, SECRET, -1, NULL));
     g_assert_cmpint(chmod(e->secret, SECRET_MODE), ==, 0);
     fixture_file(e->f, "d/secret", "inside.", 7);
-    e->front = fixture_device(e->f, &(DeviceOpts) {
+    e->front = fixture_connect_as(e->f, &(DeviceOpts) {
         .path = e->f->share, .security_model = model,
-    });
-    fixture_start(e->f);
-    g_assert_true(fe_connect(e->front, 2, 5));
+    }, 2, 5);
     e->fe = &e->front->client;
     tattach({.fe = e->fe});
     return true;

@@ -34,11 +34,9 @@ static bool files_up(Files *l, const char *model, const char *version)
         return false;
     }
     l->f = fixture_up();
-    l->front = fixture_device(l->f, &(DeviceOpts) {
+    l->front = fixture_connect_as(l->f, &(DeviceOpts) {
         .path = l->f->share, .security_model = model,
-    });
-    fixture_start(l->f);
-    g_assert_true(fe_connect(l->front, 1, 5));
+    }, 1, 5);
     l->fe = &l->front->client;
     tattach({.fe = l->fe, .version = version});
     return true;

@@ -42,11 +42,9 @@ static bool lookups_up(Lookups *l, const char *model, gconstpointer old)
         g_setenv("XEN_LOOPBACK_OLD_KERNEL", "1", TRUE);
     }
     l->f = fixture_up();
-    l->front = fixture_device(l->f, &(DeviceOpts) {
+    l->front = fixture_connect_as(l->f, &(DeviceOpts) {
         .path = l->f->share, .security_model = model, .more = more,
-    });
-    fixture_start(l->f);
-    g_assert_true(fe_connect(l->front, 1, 5));
+    }, 1, 5);
     l->fe = &l->front->client;
     tattach({.fe = l->fe});
     return true;

@@ -41,11 +41,9 @@ static bool meta_up(Meta *m, const char *mount_options)
         g_free(m->share);
         return false;
     }
-    m->front = fixture_device(m->f, &(DeviceOpts) {
+    m->front = fixture_connect_as(m->f, &(DeviceOpts) {
         .path = m->share, .security_model = "mapped-file", .more = more,
-    });
-    fixture_start(m->f);
-    g_assert_true(fe_connect(m->front, 1, 5));
+    }, 1, 5);
     m->fe = &m->front->client;
     tattach({.fe = m->fe, .version = "9P2000.L"});
     return true;

@@ -51,11 +51,9 @@ static bool special_up(Special *s, const char *model)
     make(s, "device", S_IFCHR);
     link = path_of(s, "link");
     g_assert_cmpint(symlink("missing", link), ==, 0);
-    s->front = fixture_device(s->f, &(DeviceOpts) {
+    s->front = fixture_connect_as(s->f, &(DeviceOpts) {
         .path = s->f->share, .security_model = model,
-    });
-    fixture_start(s->f);
-    g_assert_true(fe_connect(s->front, 1, 5));
+    }, 1, 5);
     s->fe = &s->front->client;
     tattach({.fe = s->fe, .version = "9P2000.L"});
     return true;
