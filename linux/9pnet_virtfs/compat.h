@@ -8,6 +8,7 @@
 
 #include <linux/fs_context.h>
 #include <linux/mm.h>
+#include <linux/net.h>
 #include <linux/uidgid.h>
 #include <linux/uio.h>
 #include <net/9p/9p.h>
@@ -40,18 +41,33 @@ virtfs_otherend_state(const struct xenbus_device *xdev)
 #endif
 }
 
-/* The next pages of @iter, each pinned or with a reference. */
+/* The kernel's pages. Return: whether they can have references. */
+static inline bool virtfs_hold_pages(struct page **pages, unsigned int count)
+{
+	unsigned int i;
+
+	for (i = 0; i < count; i++)
+		if (!sendpage_ok(pages[i]))
+			return false;
+	for (i = 0; i < count; i++)
+		get_page(pages[i]);
+	return true;
+}
+
+/*
+ * The next pages of @iter, each pinned or with a reference; -ENOSPC where
+ * that cannot be, as of memory from kmalloc().
+ */
 static inline ssize_t virtfs_get_pages(struct iov_iter *iter,
 				       struct page **pages, size_t len,
 				       unsigned int max, size_t *offset)
 {
 #ifdef VIRTFS_HAS_EXTRACT_PAGES
 	ssize_t got = iov_iter_extract_pages(iter, &pages, len, max, 0, offset);
-	unsigned int i;
 
-	if (got > 0 && !user_backed_iter(iter))
-		for (i = 0; i < DIV_ROUND_UP(*offset + got, PAGE_SIZE); i++)
-			get_page(pages[i]);
+	if (got > 0 && !user_backed_iter(iter) &&
+	    !virtfs_hold_pages(pages, DIV_ROUND_UP(*offset + got, PAGE_SIZE)))
+		return -ENOSPC;
 	return got;
 #else
 	return iov_iter_get_pages2(iter, pages, len, max, offset);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * 9P over Xen virtfs: a device as mounts see it, by its tag, and who uses its
- * connection
+ * 9P over Xen virtfs: a device as mounts see it, by its tag
  */
 #include <linux/slab.h>
+#include <linux/sysfs.h>
 
 #include "virtfs.h"
 
@@ -15,39 +15,6 @@
 static DEFINE_MUTEX(virtfs_devs_lock);
 static LIST_HEAD(virtfs_devs);
 
-/* Who uses the connection */
-
-/**
- * virtfs_enter - begin to use the connection of a device
- * @dev: the device
- * @client: who does
- *
- * Return: whether it is still that client's. If so, it stays until
- * virtfs_leave().
- */
-bool virtfs_enter(struct virtfs_dev *dev, const struct p9_client *client)
-{
-	unsigned long flags;
-	bool mine;
-
-	spin_lock_irqsave(&dev->gate, flags);
-	mine = dev->client == client;
-	if (mine)
-		dev->inside++;
-	spin_unlock_irqrestore(&dev->gate, flags);
-	return mine;
-}
-
-void virtfs_leave(struct virtfs_dev *dev)
-{
-	unsigned long flags;
-
-	spin_lock_irqsave(&dev->gate, flags);
-	if (!--dev->inside)
-		wake_up(&dev->left);
-	spin_unlock_irqrestore(&dev->gate, flags);
-}
-
 /* The end of a connection */
 
 void virtfs_set_state(struct virtfs_dev *dev, enum virtfs_state state)
@@ -56,42 +23,11 @@ void virtfs_set_state(struct virtfs_dev *dev, enum virtfs_state state)
 	wake_up_all(&dev->changed);
 }
 
-/* Nothing is sent any more, and who waits for an answer gets EIO. */
-void virtfs_end_session(struct virtfs_dev *dev)
-{
-	unsigned int i;
-
-	spin_lock_irq(&dev->gate);
-	if (dev->client)
-		dev->client->status = Disconnected;
-	WRITE_ONCE(dev->client, NULL);
-	spin_unlock_irq(&dev->gate);
-	for (i = 0; i < dev->nr_queues; i++)
-		virtfs_queue_fail(dev->queues + i);
-	wake_up_all(&dev->pool.returned);
-}
-
-/* The backend has let go, or never will. */
-void virtfs_free_connection(struct virtfs_dev *dev)
-{
-	unsigned int i;
-
-	for (i = 0; i < dev->nr_queues; i++)
-		virtfs_queue_stop(dev->queues + i);
-	spin_lock_irq(&dev->gate);
-	wait_event_lock_irq(dev->left, !dev->inside, dev->gate);
-	spin_unlock_irq(&dev->gate);
-	virtfs_pool_fini(&dev->pool);
-	kfree(dev->queues);
-	dev->queues = NULL;
-	dev->nr_queues = 0;
-}
-
 void virtfs_down(struct virtfs_dev *dev)
 {
 	if (dev->state != VIRTFS_SETUP && dev->state != VIRTFS_UP)
 		return;
-	virtfs_end_session(dev);
+	virtfs_conn_end(dev);
 	virtfs_set_state(dev, VIRTFS_DOWN);
 	xenbus_switch_state(dev->xdev, XenbusStateClosed);
 }
@@ -102,15 +38,26 @@ static void virtfs_dev_free(struct kref *ref)
 {
 	struct virtfs_dev *dev = container_of(ref, struct virtfs_dev, ref);
 
+	put_device(&dev->xdev->dev);
 	kfree(dev->tag);
 	kfree(dev);
+}
+
+void virtfs_dev_get(struct virtfs_dev *dev)
+{
+	kref_get(&dev->ref);
+}
+
+void virtfs_dev_put(struct virtfs_dev *dev)
+{
+	kref_put(&dev->ref, virtfs_dev_free);
 }
 
 /**
  * virtfs_dev_new - make a device, which a mount can find
  * @xdev: what it is for xenbus
  *
- * Return: the device, until virtfs_dev_put(), or NULL.
+ * Return: the device, until virtfs_dev_gone(), or NULL.
  */
 struct virtfs_dev *virtfs_dev_new(struct xenbus_device *xdev)
 {
@@ -120,26 +67,23 @@ struct virtfs_dev *virtfs_dev_new(struct xenbus_device *xdev)
 		return NULL;
 	kref_init(&dev->ref);
 	dev->xdev = xdev;
+	get_device(&xdev->dev);
 	mutex_init(&dev->lock);
 	spin_lock_init(&dev->gate);
 	init_waitqueue_head(&dev->changed);
-	init_waitqueue_head(&dev->left);
-	virtfs_pool_init(&dev->pool);
-	INIT_WORK(&dev->reap_work, virtfs_txn_reap);
-	init_llist_head(&dev->dead);
 	mutex_lock(&virtfs_devs_lock);
 	list_add_tail(&dev->list, &virtfs_devs);
 	mutex_unlock(&virtfs_devs_lock);
 	return dev;
 }
 
-/* It has no connection any more, and gets none. A mount may still have it. */
-void virtfs_dev_put(struct virtfs_dev *dev)
+/* It gets no connection any more. A mount or a task may still have it. */
+void virtfs_dev_gone(struct virtfs_dev *dev)
 {
 	mutex_lock(&virtfs_devs_lock);
 	list_del(&dev->list);
 	mutex_unlock(&virtfs_devs_lock);
-	kref_put(&dev->ref, virtfs_dev_free);
+	virtfs_dev_put(dev);
 }
 
 /* @tag becomes the device's own. */
@@ -151,40 +95,77 @@ void virtfs_dev_name(struct virtfs_dev *dev, char *tag)
 	kfree(tag);
 }
 
+/* For sysfs: the tag and a newline. */
+ssize_t virtfs_dev_tag(struct virtfs_dev *dev, char *to)
+{
+	ssize_t len;
+
+	mutex_lock(&virtfs_devs_lock);
+	len = sysfs_emit(to, "%s\n", dev->tag ?: "");
+	mutex_unlock(&virtfs_devs_lock);
+	return len;
+}
+
+/* Whether a client has the device. Whoever asks has its lock. */
+bool virtfs_is_mounted(struct virtfs_dev *dev)
+{
+	return dev->conn && dev->conn->client;
+}
+
+/* How good a device is for a mount: the free one of several with a tag. */
+static unsigned int virtfs_dev_rank(struct virtfs_dev *dev)
+{
+	unsigned int rank;
+
+	if (READ_ONCE(dev->state) == VIRTFS_CLOSED)
+		return 0;
+	spin_lock_irq(&dev->gate);
+	rank = virtfs_is_mounted(dev) ? 1 :
+	       READ_ONCE(dev->state) == VIRTFS_UP ? 3 : 2;
+	spin_unlock_irq(&dev->gate);
+	return rank;
+}
+
 static struct virtfs_dev *virtfs_dev_find(const char *tag)
 {
 	struct virtfs_dev *dev, *found = NULL;
+	unsigned int rank, best = 0;
 
 	mutex_lock(&virtfs_devs_lock);
 	list_for_each_entry(dev, &virtfs_devs, list) {
-		if (!dev->tag || strcmp(dev->tag, tag) ||
-		    dev->state == VIRTFS_CLOSED)
+		if (!dev->tag || strcmp(dev->tag, tag))
 			continue;
-		kref_get(&dev->ref);
-		found = dev;
-		break;
+		rank = virtfs_dev_rank(dev);
+		if (rank > best) {
+			best = rank;
+			found = dev;
+		}
 	}
+	if (found)
+		virtfs_dev_get(found);
 	mutex_unlock(&virtfs_devs_lock);
 	return found;
 }
 
 static int virtfs_claim(struct virtfs_dev *dev, struct p9_client *client)
 {
+	struct virtfs_conn *conn;
 	int err = 0;
 
 	mutex_lock(&dev->lock);
+	conn = dev->conn;
 	if (dev->state != VIRTFS_UP) {
 		err = -ENODEV;
-	} else if (dev->client) {
+	} else if (conn->client) {
 		err = -EBUSY;
 	} else {
-		if (client->msize > dev->max_msize) {
-			client->msize = dev->max_msize;
+		if (client->msize > conn->max_msize) {
+			client->msize = conn->max_msize;
 			dev_info(&dev->xdev->dev, "msize limited to %u\n",
 				 client->msize);
 		}
 		spin_lock_irq(&dev->gate);
-		dev->client = client;
+		conn->client = client;
 		spin_unlock_irq(&dev->gate);
 	}
 	mutex_unlock(&dev->lock);
@@ -216,7 +197,7 @@ struct virtfs_dev *virtfs_dev_claim(struct p9_client *client, const char *tag)
 		err = virtfs_claim(dev, client);
 	if (!err)
 		return dev;
-	kref_put(&dev->ref, virtfs_dev_free);
+	virtfs_dev_put(dev);
 	return ERR_PTR(err);
 }
 
@@ -234,7 +215,7 @@ void virtfs_dev_release(struct virtfs_dev *dev, struct p9_client *client)
 	bool mine;
 
 	mutex_lock(&dev->lock);
-	mine = dev->client == client;
+	mine = dev->conn && dev->conn->client == client;
 	if (mine)
 		virtfs_down(dev);
 	mutex_unlock(&dev->lock);
@@ -243,5 +224,5 @@ void virtfs_dev_release(struct virtfs_dev *dev, struct p9_client *client)
 				   dev->state == VIRTFS_UP ||
 				   dev->state == VIRTFS_CLOSED,
 				   VIRTFS_CLOSE_TIME);
-	kref_put(&dev->ref, virtfs_dev_free);
+	virtfs_dev_put(dev);
 }

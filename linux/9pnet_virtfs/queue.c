@@ -11,12 +11,11 @@
 
 /* Responses */
 
-/* What the backend did is beyond repair; the work ends the connection. */
+/* What the backend did is beyond repair; the connection ends. */
 static void virtfs_queue_violated(struct virtfs_queue *queue, const char *how)
 {
-	dev_err(&queue->dev->xdev->dev, "the backend sent %s\n", how);
 	queue->broken = true;
-	schedule_work(&queue->dev->fail_work);
+	virtfs_conn_violated(queue->conn, how);
 }
 
 /* The slots of @txn are free again. */
@@ -28,6 +27,30 @@ static void virtfs_queue_drop(struct virtfs_queue *queue,
 	virtfs_txn_put_atomic(txn);
 }
 
+/*
+ * The last slot has come back. The caller is woken when the ring has let go,
+ * so that it is the one that frees the pages.
+ */
+static void virtfs_queue_answer(struct virtfs_queue *queue,
+				struct virtfs_txn *txn)
+{
+	struct p9_client *client = txn->client;
+	struct p9_req_t *req = txn->req;
+	int status;
+
+	if (!virtfs_txn_revoke(txn))
+		virtfs_queue_violated(queue, "keeps pages mapped");
+	status = virtfs_txn_complete(txn);
+	txn->req = NULL;
+	virtfs_queue_drop(queue, txn);
+	if (!req)
+		return;
+	if (status == REQ_STATUS_FLSHD)
+		p9_req_put(client, req);
+	else
+		p9_client_cb(client, req, status);
+}
+
 static void virtfs_queue_response(struct virtfs_queue *queue,
 				  const struct xen_virtfsif_response *rsp)
 {
@@ -36,15 +59,14 @@ static void virtfs_queue_response(struct virtfs_queue *queue,
 	if (rsp->id < VIRTFS_MAX_TXNS)
 		txn = queue->txns[rsp->id];
 	if (!txn) {
-		virtfs_queue_violated(queue, "a response with an unknown id");
+		virtfs_queue_violated(queue, "sent an unknown id");
 		return;
 	}
 	if (rsp->status != XEN_VIRTFSIF_RSP_OKAY)
 		txn->status = rsp->status;
 	if (++txn->answered < txn->nr_slots)
 		return;
-	virtfs_txn_complete(txn);
-	virtfs_queue_drop(queue, txn);
+	virtfs_queue_answer(queue, txn);
 }
 
 /* Return: whether there was any. */
@@ -59,7 +81,7 @@ static bool virtfs_queue_consume(struct virtfs_queue *queue)
 	while (more && !queue->broken) {
 		prod = READ_ONCE(ring->sring->rsp_prod);
 		if (RING_RESPONSE_PROD_OVERFLOW(ring, prod)) {
-			virtfs_queue_violated(queue, "too many responses");
+			virtfs_queue_violated(queue, "sent too many responses");
 			break;
 		}
 		virt_rmb(); /* responses are read after their index */
@@ -92,17 +114,61 @@ static irqreturn_t virtfs_queue_interrupt(int irq, void *data)
 
 /* Requests */
 
-static bool virtfs_queue_has_room(struct virtfs_queue *queue,
-				  const struct virtfs_txn *txn)
+/* Take @slots and an id if they are there. A broken queue has enough. */
+static bool virtfs_queue_take(struct virtfs_queue *queue, unsigned int slots)
 {
 	bool room;
 
 	spin_lock_irq(&queue->lock);
 	room = queue->broken ||
-	       (RING_FREE_REQUESTS(&queue->ring) >= txn->nr_slots &&
-		!bitmap_full(queue->ids, VIRTFS_MAX_TXNS));
+	       (RING_FREE_REQUESTS(&queue->ring) >= queue->reserved + slots &&
+		bitmap_weight(queue->ids, VIRTFS_MAX_TXNS) +
+			queue->reserved_ids < VIRTFS_MAX_TXNS);
+	if (room) {
+		queue->reserved += slots;
+		queue->reserved_ids++;
+	}
 	spin_unlock_irq(&queue->lock);
 	return room;
+}
+
+static void virtfs_queue_release(struct virtfs_queue *queue,
+				 unsigned int slots)
+{
+	queue->reserved -= slots;
+	queue->reserved_ids--;
+}
+
+/**
+ * virtfs_queue_reserve - wait for room in the ring
+ * @queue: where
+ * @slots: how much
+ *
+ * Comes before everything else that a request needs, so that nobody holds
+ * pages or grants who waits for the ring. In line, so that small requests
+ * cannot keep a large one out for ever.
+ *
+ * Return: 0, until virtfs_queue_push() or virtfs_queue_unreserve(); or
+ * -ERESTARTSYS (killed).
+ */
+int virtfs_queue_reserve(struct virtfs_queue *queue, unsigned int slots)
+{
+	int err;
+
+	if (mutex_lock_killable(&queue->turn))
+		return -ERESTARTSYS;
+	err = wait_event_killable(queue->room,
+				  virtfs_queue_take(queue, slots));
+	mutex_unlock(&queue->turn);
+	return err;
+}
+
+void virtfs_queue_unreserve(struct virtfs_queue *queue, unsigned int slots)
+{
+	spin_lock_irq(&queue->lock);
+	virtfs_queue_release(queue, slots);
+	spin_unlock_irq(&queue->lock);
+	wake_up(&queue->room);
 }
 
 static void virtfs_queue_slot(struct virtfs_queue *queue,
@@ -148,12 +214,19 @@ static void virtfs_queue_slots(struct virtfs_queue *queue,
 	}
 }
 
-static int virtfs_queue_push(struct virtfs_queue *queue,
-			     struct virtfs_txn *txn)
+/**
+ * virtfs_queue_push - hand a transaction to the backend
+ * @queue: where it has reserved room
+ * @txn: what; the ring takes a reference
+ *
+ * Return: 0, or -EIO (the connection has ended), and then nothing was sent.
+ */
+int virtfs_queue_push(struct virtfs_queue *queue, struct virtfs_txn *txn)
 {
 	int notify;
 
 	spin_lock_irq(&queue->lock);
+	virtfs_queue_release(queue, txn->max_slots);
 	if (queue->broken) {
 		spin_unlock_irq(&queue->lock);
 		return -EIO;
@@ -169,32 +242,9 @@ static int virtfs_queue_push(struct virtfs_queue *queue,
 	if (notify)
 		notify_remote_via_irq(queue->irq);
 	spin_unlock_irq(&queue->lock);
+	/* It has reserved more than it needed, most often. */
+	wake_up(&queue->room);
 	return 0;
-}
-
-/**
- * virtfs_queue_submit - hand a transaction to the backend
- * @queue: where
- * @txn: what; the ring takes a reference
- *
- * Waits in line for the room that it needs, so that small requests cannot
- * keep a large one out for ever.
- *
- * Return: 0, or -ERESTARTSYS (killed) or -EIO (the connection has ended), and
- * then nothing was sent.
- */
-int virtfs_queue_submit(struct virtfs_queue *queue, struct virtfs_txn *txn)
-{
-	int err;
-
-	if (mutex_lock_killable(&queue->turn))
-		return -ERESTARTSYS;
-	err = wait_event_killable(queue->room,
-				  virtfs_queue_has_room(queue, txn));
-	if (!err)
-		err = virtfs_queue_push(queue, txn);
-	mutex_unlock(&queue->turn);
-	return err;
 }
 
 /* Requests that are given up */
@@ -287,54 +337,59 @@ void virtfs_queue_fail(struct virtfs_queue *queue)
 /* The backend is gone. Takes a queue that is half started, or not at all. */
 void virtfs_queue_stop(struct virtfs_queue *queue)
 {
+	struct virtfs_conn *conn = queue->conn;
 	unsigned int id;
 
 	if (queue->irq > 0)
 		unbind_from_irqhandler(queue->irq, queue);
 	else if (queue->evtchn)
-		xenbus_free_evtchn(queue->dev->xdev, queue->evtchn);
+		xenbus_free_evtchn(conn->dev->xdev, queue->evtchn);
 	queue->irq = 0;
 	queue->evtchn = 0;
+	spin_lock_irq(&queue->lock);
+	queue->broken = true;
 	for_each_set_bit(id, queue->ids, VIRTFS_MAX_TXNS)
 		virtfs_queue_drop(queue, queue->txns[id]);
+	spin_unlock_irq(&queue->lock);
 	if (queue->pages)
-		xenbus_teardown_ring(&queue->pages, 1 << queue->dev->ring_order,
+		xenbus_teardown_ring(&queue->pages, 1 << conn->ring_order,
 				     queue->grefs);
 }
 
 /**
  * virtfs_queue_start - make the ring and the event channel of a queue
  * @queue: all zeroes; virtfs_queue_stop() frees it, after an error too
- * @dev: whose it is, with the order of its rings
+ * @conn: whose it is, with the order of its rings
  *
  * Return: 0 or what went wrong, which xenstore has been told of.
  */
-int virtfs_queue_start(struct virtfs_queue *queue, struct virtfs_dev *dev)
+int virtfs_queue_start(struct virtfs_queue *queue, struct virtfs_conn *conn)
 {
+	struct xenbus_device *xdev = conn->dev->xdev;
 	struct xen_virtfsif_sring *sring;
 	int err, irq;
 
-	queue->dev = dev;
+	queue->conn = conn;
 	mutex_init(&queue->turn);
 	init_waitqueue_head(&queue->room);
 	spin_lock_init(&queue->lock);
 
-	err = xenbus_setup_ring(dev->xdev, GFP_KERNEL, &queue->pages,
-				1 << dev->ring_order, queue->grefs);
+	err = xenbus_setup_ring(xdev, GFP_NOIO, &queue->pages,
+				1 << conn->ring_order, queue->grefs);
 	if (err)
 		return err;
 	sring = queue->pages;
 	XEN_FRONT_RING_INIT(&queue->ring, sring,
-			    XEN_PAGE_SIZE << dev->ring_order);
+			    XEN_PAGE_SIZE << conn->ring_order);
 
-	err = xenbus_alloc_evtchn(dev->xdev, &queue->evtchn);
+	err = xenbus_alloc_evtchn(xdev, &queue->evtchn);
 	if (err)
 		return err;
 	irq = bind_evtchn_to_irqhandler_lateeoi(queue->evtchn,
 						virtfs_queue_interrupt, 0,
 						"9pnet_virtfs", queue);
 	if (irq < 0) {
-		xenbus_dev_fatal(dev->xdev, irq, "binding an event channel");
+		xenbus_dev_fatal(xdev, irq, "binding an event channel");
 		return irq;
 	}
 	queue->irq = irq;

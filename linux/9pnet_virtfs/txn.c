@@ -9,109 +9,134 @@
  *   pool     | request header |      | response header |
  *   caller                    | data |        or       | data |
  */
-#include <linux/align.h>
 #include <linux/highmem.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 
 #include "virtfs.h"
 
-/* Up to so many have a slot each: the backend has to fetch a page of them. */
-#define VIRTFS_DIRECT_SEGS	32
-/* Between request and response, where both are in one page. */
-#define VIRTFS_RSP_ALIGN	64
 /* Pages are asked for in such batches. */
 #define VIRTFS_BATCH		32
-/* size[4] type[1]: as much of a reply as has to be looked at */
-#define VIRTFS_PEEK		5
+/* size[4] type[1] tag[2] */
+#define VIRTFS_TYPE_AT		4
 
 /* Life */
 
-/**
- * virtfs_txn_new - make a transaction and get its pages of the pool
- * @client: who asks
- * @req: its request
- * @room: for what; virtfs_txn_add_data() adds the pages of the caller
- *
- * Return: the transaction, or -ENOMEM, -EIO or -ERESTARTSYS.
- */
-struct virtfs_txn *virtfs_txn_new(struct p9_client *client,
-				  struct p9_req_t *req,
-				  const struct virtfs_room *room)
+static struct virtfs_txn *virtfs_txn_alloc(unsigned int pages,
+					   unsigned int data)
 {
-	unsigned int rsp_at = ALIGN(room->req, VIRTFS_RSP_ALIGN), nr_buf;
-	struct virtfs_dev *dev = client->trans;
+	const gfp_t gfp = GFP_NOIO | __GFP_NOWARN;
 	struct virtfs_txn *txn;
-	int err = -ENOMEM;
 
-	/* Data begin with a page, as they do in a file: copying is faster. */
-	if (offset_in_page(rsp_at) + room->rsp > PAGE_SIZE)
-		rsp_at = PAGE_ALIGN(rsp_at + room->rsp_head) - room->rsp_head;
-	nr_buf = PFN_UP(rsp_at + room->rsp);
-
-	if (!virtfs_enter(dev, client))
-		return ERR_PTR(-EIO);
-	/* One page can be of both, hence 1. */
-	txn = kvzalloc(struct_size(txn, seg, nr_buf + 1 + room->data),
-		       GFP_NOFS);
-	if (!txn) {
-		virtfs_leave(dev);
-		return ERR_PTR(err);
-	}
-	refcount_set(&txn->ref, 1);
-	txn->dev = dev;
-	txn->client = client;
-	txn->req = req;
-	txn->rsp_at = rsp_at;
-	txn->rsp_len = room->rsp;
-	txn->rc_len = room->rsp;
-	txn->max_data = room->data;
-	txn->buf = kvmalloc_array(nr_buf, sizeof(*txn->buf), GFP_NOFS);
-	if (room->data)
-		txn->data = kvmalloc_array(room->data, sizeof(*txn->data),
-					   GFP_NOFS);
-	if (!txn->buf || (room->data && !txn->data))
-		goto fail;
-	err = virtfs_pool_get(txn, txn->buf, nr_buf);
-	if (err)
-		goto fail;
-	txn->nr_buf = nr_buf;
-	return txn;
-
-fail:
-	virtfs_txn_put(txn);
-	return ERR_PTR(err);
+	/* One page can be of request and response, hence 1. */
+	txn = kvzalloc(struct_size(txn, seg, pages + 1 + data), gfp);
+	if (!txn)
+		return NULL;
+	txn->buf = kvmalloc_array(pages, sizeof(*txn->buf), gfp);
+	if (data)
+		txn->data = kvmalloc_array(data, sizeof(*txn->data), gfp);
+	if (txn->buf && (txn->data || !data))
+		return txn;
+	kvfree(txn->data);
+	kvfree(txn->buf);
+	kvfree(txn);
+	return NULL;
 }
 
-/*
- * The caller's pages go back to their owner. The backend has let go of them,
- * or gnttab_end_foreign_access() keeps them from being freed until it has.
+/**
+ * virtfs_txn_new - make a transaction and get its pages of the pool
+ * @conn: the connection
+ * @client: who asks
+ * @req: its request
+ * @room: for what; copied data become less where pages are short.
+ *        virtfs_txn_add_data() adds the pages of the caller
+ *
+ * Waits for memory and grants for as long as it takes.
+ *
+ * Return: the transaction, or -EIO (the connection has ended) or -ERESTARTSYS
+ * (killed).
  */
-static void virtfs_txn_free_data(struct virtfs_txn *txn)
+struct virtfs_txn *virtfs_txn_new(struct virtfs_conn *conn,
+				  struct p9_client *client,
+				  struct p9_req_t *req,
+				  struct virtfs_room *room)
+{
+	struct virtfs_layout at = virtfs_layout(conn, room);
+	struct virtfs_txn *txn;
+	int got;
+
+	do {
+		txn = virtfs_txn_alloc(at.pages, room->data);
+		got = txn ? 0 : virtfs_pool_wait(conn, client);
+	} while (!txn && !got);
+	if (!txn)
+		return ERR_PTR(got);
+	refcount_set(&txn->ref, 1);
+	kref_get(&conn->ref);
+	txn->conn = conn;
+	txn->client = client;
+	txn->req = req;
+	got = virtfs_pool_get(conn, client, txn->buf,
+			      virtfs_least_pages(conn, room), at.pages);
+	if (got < 0) {
+		virtfs_txn_put(txn);
+		return ERR_PTR(got);
+	}
+	txn->nr_buf = got;
+	if (got < at.pages) {
+		atomic_long_inc(&conn->stats.shortened);
+		at = virtfs_shorten(conn, room, got);
+	}
+	txn->rsp_at = at.rsp_at;
+	txn->tables_at = at.tables_at;
+	txn->rsp_len = room->rsp + room->copy_in;
+	txn->rc_len = room->rsp;
+	txn->max_data = room->data;
+	atomic_long_inc(&conn->stats.requests);
+	return txn;
+}
+
+/**
+ * virtfs_txn_revoke - end all grants that do not outlive the transaction
+ * @txn: the transaction, which the backend has answered
+ *
+ * In any context.
+ *
+ * Return: whether the backend had let go of all.
+ */
+bool virtfs_txn_revoke(struct virtfs_txn *txn)
 {
 	unsigned int i;
 
-	for (i = 0; i < txn->nr_granted; i++)
+	for (i = 0; i < txn->nr_granted; i++) {
+		if (gnttab_try_end_foreign_access(txn->seg[i].gref))
+			continue;
+		/* This keeps the page from being used until it can be ended. */
 		gnttab_end_foreign_access(txn->seg[i].gref, NULL);
-	virtfs_put_pages(txn->data, txn->nr_data, txn->data_user,
-			 txn->data_in);
+		txn->busy = true;
+	}
+	virtfs_pool_uncharge(&txn->conn->pool, txn->nr_granted);
+	txn->nr_granted = 0;
+	for (i = 0; i < txn->nr_buf; i++)
+		if (!txn->buf[i]->kept &&
+		    !virtfs_pool_end(txn->conn, txn->buf[i]))
+			txn->busy = true;
+	return !txn->busy;
 }
 
 static void virtfs_txn_free(struct virtfs_txn *txn)
 {
-	struct virtfs_dev *dev = txn->dev;
-	struct virtfs_run *run;
+	struct virtfs_conn *conn = txn->conn;
 
+	virtfs_txn_revoke(txn);
 	if (txn->nr_data)
-		virtfs_txn_free_data(txn);
-	for (run = txn->run; run < txn->run + txn->nr_runs; run++)
-		if (run->table)
-			virtfs_pool_put(&dev->pool, &run->table, 1);
-	virtfs_pool_put(&dev->pool, txn->buf, txn->nr_buf);
+		virtfs_put_pages(txn->data, txn->nr_data, txn->data_user,
+				 txn->data_in);
+	virtfs_pool_put(conn, txn->buf, txn->nr_buf);
 	kvfree(txn->data);
 	kvfree(txn->buf);
 	kvfree(txn);
-	virtfs_leave(dev);
+	virtfs_leave(conn);
 }
 
 /* Where one may sleep. */
@@ -124,7 +149,7 @@ void virtfs_txn_put(struct virtfs_txn *txn)
 /* In any context: pages of users are left to the work. */
 void virtfs_txn_put_atomic(struct virtfs_txn *txn)
 {
-	struct virtfs_dev *dev = txn->dev;
+	struct virtfs_conn *conn = txn->conn;
 
 	if (!refcount_dec_and_test(&txn->ref))
 		return;
@@ -132,17 +157,17 @@ void virtfs_txn_put_atomic(struct virtfs_txn *txn)
 		virtfs_txn_free(txn);
 		return;
 	}
-	llist_add(&txn->dead, &dev->dead);
-	schedule_work(&dev->reap_work);
+	llist_add(&txn->dead, &conn->dead);
+	queue_work(virtfs_wq, &conn->reap_work);
 }
 
 void virtfs_txn_reap(struct work_struct *work)
 {
-	struct virtfs_dev *dev = container_of(work, struct virtfs_dev,
-					      reap_work);
+	struct virtfs_conn *conn = container_of(work, struct virtfs_conn,
+						reap_work);
 	struct virtfs_txn *txn, *next;
 
-	llist_for_each_entry_safe(txn, next, llist_del_all(&dev->dead), dead)
+	llist_for_each_entry_safe(txn, next, llist_del_all(&conn->dead), dead)
 		virtfs_txn_free(txn);
 }
 
@@ -203,21 +228,22 @@ bool virtfs_txn_read_iter(struct virtfs_txn *txn, unsigned int at,
 	return true;
 }
 
-static void virtfs_txn_read(const struct virtfs_txn *txn, void *to,
-			    unsigned int len)
+/* From the byte @at of the response, whose end @len is not behind. */
+static void virtfs_txn_read(const struct virtfs_txn *txn, unsigned int at,
+			    void *to, unsigned int len)
 {
 	unsigned int done, part;
 	void *from;
 
 	for (done = 0; done < len; done += part) {
 		part = len - done;
-		from = virtfs_txn_at(txn, txn->rsp_at + done, &part);
+		from = virtfs_txn_at(txn, txn->rsp_at + at + done, &part);
 		memcpy(to + done, from, part);
 	}
 }
 
 /* Bytes that the backend has put into the caller's pages */
-void virtfs_txn_read_data(const struct virtfs_txn *txn, void *to,
+static void virtfs_txn_read_data(const struct virtfs_txn *txn, void *to,
 			  unsigned int len)
 {
 	const struct xen_virtfsif_segment *seg = txn->seg;
@@ -259,19 +285,19 @@ static ssize_t virtfs_txn_extract(struct virtfs_txn *txn, struct iov_iter *iter,
 
 static int virtfs_txn_grant(struct virtfs_txn *txn)
 {
-	domid_t domid = txn->dev->xdev->otherend_id;
-	unsigned int i, tries = 0;
+	struct virtfs_conn *conn = txn->conn;
+	unsigned int i;
 	grant_ref_t head;
-	int err = 0;
 
-	while (gnttab_alloc_grant_references(txn->nr_data, &head)) {
-		err = virtfs_pool_wait(txn, &tries);
-		if (err)
-			return err;
+	if (!virtfs_pool_charge(&conn->pool, txn->nr_data))
+		return -ENOSPC;
+	if (gnttab_alloc_grant_references(txn->nr_data, &head)) {
+		virtfs_pool_uncharge(&conn->pool, txn->nr_data);
+		return -ENOSPC;
 	}
 	for (i = 0; i < txn->nr_data; i++) {
 		txn->seg[i].gref = gnttab_claim_grant_reference(&head);
-		gnttab_grant_foreign_access_ref(txn->seg[i].gref, domid,
+		gnttab_grant_foreign_access_ref(txn->seg[i].gref, conn->domid,
 						xen_page_to_gfn(txn->data[i]),
 						!txn->data_in);
 	}
@@ -287,7 +313,7 @@ static int virtfs_txn_grant(struct virtfs_txn *txn)
  * @in: whether it is for the backend to write
  *
  * Return: how much it is now, which is less where it is in too many pieces;
- * or why there is none.
+ * -ENOSPC: there are too few grants; -EFAULT.
  */
 int virtfs_txn_add_data(struct virtfs_txn *txn, struct iov_iter *iter,
 			unsigned int len, bool in)
@@ -303,7 +329,7 @@ int virtfs_txn_add_data(struct virtfs_txn *txn, struct iov_iter *iter,
 			break;
 		txn->data_len += got;
 	}
-	if (!txn->data_len)
+	if (!txn->data_len || got == -ENOSPC)
 		return got ?: -EFAULT;
 	err = virtfs_txn_grant(txn);
 	return err ?: txn->data_len;
@@ -336,30 +362,28 @@ static void virtfs_txn_run_buf(struct virtfs_txn *txn, unsigned int at,
 		seg->offset = offset_in_page(at);
 		seg->size = part;
 	}
-	if (txn->dev->persistent && txn->buf[0]->kept)
+	if (txn->conn->persistent && txn->buf[0]->kept)
 		flags |= XEN_VIRTFSF_PERSISTENT;
 	virtfs_txn_run(txn, flags, first, txn->nr_segs - first);
 }
 
-/* Describe a run in a page of its own, where that saves slots. */
-static int virtfs_txn_describe(struct virtfs_txn *txn, struct virtfs_run *run)
+/*
+ * Describe a run in a page of its own, where that saves slots.
+ *
+ * Return: whether @table was needed.
+ */
+static bool virtfs_txn_describe(struct virtfs_txn *txn, struct virtfs_run *run,
+				struct virtfs_page *table)
 {
-	int err;
-
-	if (run->count <= VIRTFS_DIRECT_SEGS ||
-	    run->count > txn->dev->max_indirect) {
+	if (!virtfs_is_indirect(txn->conn, run->count)) {
 		txn->nr_slots += run->count;
-		return 0;
+		return false;
 	}
-	err = virtfs_pool_get(txn, &run->table, 1);
-	if (err) {
-		run->table = NULL;
-		return err;
-	}
-	memcpy(run->table->va, txn->seg + run->first,
+	run->table = table;
+	memcpy(table->va, txn->seg + run->first,
 	       run->count * sizeof(*txn->seg));
 	txn->nr_slots++;
-	return 0;
+	return true;
 }
 
 /**
@@ -367,12 +391,11 @@ static int virtfs_txn_describe(struct virtfs_txn *txn, struct virtfs_run *run)
  * @txn: the transaction
  * @req_len: length of the request, or its header
  *
- * Return: 0, or as virtfs_pool_get().
+ * Return: 0, or -EMSGSIZE
  */
 int virtfs_txn_seal(struct virtfs_txn *txn, unsigned int req_len)
 {
-	unsigned int i;
-	int err = 0;
+	unsigned int i, table = txn->tables_at;
 
 	txn->nr_segs = txn->nr_data;
 	virtfs_txn_run_buf(txn, 0, req_len, 0);
@@ -382,11 +405,11 @@ int virtfs_txn_seal(struct virtfs_txn *txn, unsigned int req_len)
 	if (txn->nr_data && txn->data_in)
 		virtfs_txn_run(txn, XEN_VIRTFSF_WRITE, 0, txn->nr_data);
 
-	for (i = 0; i < txn->nr_runs && !err; i++)
-		err = virtfs_txn_describe(txn, txn->run + i);
-	if (!err && txn->nr_slots > RING_SIZE(&txn->dev->queues[0].ring))
-		err = -EMSGSIZE;
-	return err;
+	for (i = 0; i < txn->nr_runs; i++)
+		table += virtfs_txn_describe(txn, txn->run + i,
+					     table < txn->nr_buf ?
+					     txn->buf[table] : NULL);
+	return txn->nr_slots > txn->max_slots ? -EMSGSIZE : 0;
 }
 
 /* Replies: in any context, under the queue's lock */
@@ -402,53 +425,65 @@ void virtfs_txn_fail(struct virtfs_txn *txn, int err)
 	p9_client_cb(txn->client, req, REQ_STATUS_ERROR);
 }
 
-/* Nobody is to be told, or the caller could not take the data any more. */
-static bool virtfs_txn_unwanted(struct virtfs_txn *txn, u32 size)
+static int virtfs_txn_error(struct virtfs_txn *txn, int err)
 {
-	if (!size && txn->flushed) {
-		p9_req_put(txn->client, txn->req);
-		txn->req = NULL;
-		return true;
-	}
-	if (txn->given_up) {
-		virtfs_txn_fail(txn, -ERESTARTSYS);
-		return true;
-	}
-	return false;
+	txn->req->t_err = err;
+	return REQ_STATUS_ERROR;
 }
 
-/* The last slot has come back: deliver the reply. */
-void virtfs_txn_complete(struct virtfs_txn *txn)
+/*
+ * The reply's header is fetched once, and only what was fetched is looked at:
+ * the backend may still write to it.
+ */
+static int virtfs_txn_deliver(struct virtfs_txn *txn, const u8 *head, u32 size)
+{
+	struct p9_fcall *rc = &txn->req->rc;
+	u32 len;
+
+	/* An error takes the place of all, data included. */
+	if (head[VIRTFS_TYPE_AT] == P9_RERROR)
+		size = min_t(u32, size, rc->capacity);
+	len = head[VIRTFS_TYPE_AT] == P9_RERROR ? txn->rsp_len : txn->rc_len;
+	len = min3(size, len, (u32)rc->capacity);
+	memcpy(rc->sdata, head, P9_HDRSZ);
+	virtfs_txn_read(txn, P9_HDRSZ, rc->sdata + P9_HDRSZ, len - P9_HDRSZ);
+	if (head[VIRTFS_TYPE_AT] == P9_RERROR)
+		virtfs_txn_read_data(txn, rc->sdata + len, size - len);
+	rc->size = size;
+	return REQ_STATUS_RCVD;
+}
+
+/**
+ * virtfs_txn_complete - take the reply
+ * @txn: the transaction whose last slot has come back; revoked
+ *
+ * Return: the new status of its request; REQ_STATUS_FLSHD: it was flushed, and
+ * nobody is to be told.
+ */
+int virtfs_txn_complete(struct virtfs_txn *txn)
 {
 	unsigned int room = txn->rsp_len + (txn->data_in ? txn->data_len : 0);
-	struct device *dev = &txn->dev->xdev->dev;
-	struct p9_req_t *req = txn->req;
-	u8 head[VIRTFS_PEEK];
-	u32 size, len;
+	struct device *dev = &txn->conn->dev->xdev->dev;
+	u8 head[P9_HDRSZ];
+	u32 size;
 
-	if (!req)
-		return;
-	if (txn->status) {
+	if (!txn->req)
+		return REQ_STATUS_ERROR;
+	if (txn->status)
 		dev_err_ratelimited(dev, "the backend refused a request: %d\n",
 				    txn->status);
-		virtfs_txn_fail(txn, -EIO);
-		return;
-	}
-	virtfs_txn_read(txn, head, sizeof(head));
+	if (txn->status || txn->busy)
+		return virtfs_txn_error(txn, -EIO);
+	virtfs_txn_read(txn, 0, head, sizeof(head));
 	size = get_unaligned_le32(head);
-	if (virtfs_txn_unwanted(txn, size))
-		return;
+	if (!size && txn->flushed)
+		return REQ_STATUS_FLSHD;
+	if (txn->given_up)
+		return virtfs_txn_error(txn, -ERESTARTSYS);
 	if (size < P9_HDRSZ || size > room) {
 		dev_err_ratelimited(dev, "a reply of %u bytes, room for %u\n",
 				    size, room);
-		virtfs_txn_fail(txn, -EIO);
-		return;
+		return virtfs_txn_error(txn, -EIO);
 	}
-	/* An error takes the place of all, data included. */
-	len = head[4] == P9_RERROR ? txn->rsp_len : txn->rc_len;
-	len = min3(size, len, (u32)req->rc.capacity);
-	virtfs_txn_read(txn, req->rc.sdata, len);
-	req->rc.size = size;
-	txn->req = NULL;
-	p9_client_cb(txn->client, req, REQ_STATUS_RCVD);
+	return virtfs_txn_deliver(txn, head, size);
 }

@@ -6,13 +6,17 @@
  *   main.c    transport operations for the 9P client
  *   xenbus.c  the handshake with the backend
  *   device.c  a device as mounts see it
+ *   conn.c    a connection, and who uses it
  *   queue.c   a ring with its event channel, the transactions in flight
  *   txn.c     one transaction: its segments, from request to reply
+ *   layout.c  what a transaction needs
  *   pool.c    pages that stay granted
+ *   debugfs.c what can be looked at
  *
  * A connection is what lies between the frontend's states Initialised and
  * Closed. Queues, pool and transactions belong to it: they live for as long
- * as the backend may touch them, whatever happens to the mount that used them.
+ * as the backend may touch them or a task uses them, whatever happens to the
+ * mount that used them, and to the device.
  */
 #ifndef _9PNET_VIRTFS_H
 #define _9PNET_VIRTFS_H
@@ -42,6 +46,8 @@
 #define VIRTFS_POOL_SHARE	256UL
 #define VIRTFS_POOL_LEAST	64UL
 #define VIRTFS_POOL_PAGES	1024UL
+/* Pages that each connection has from its beginning, see virtfs_pool_get() */
+#define VIRTFS_POOL_RESERVE	16U
 /* What one page of descriptors can say, less one page for the header. */
 #define VIRTFS_MAX_MSIZE \
 	((XEN_VIRTFSIF_SEGMENTS_PER_PAGE - 1) * XEN_VIRTFSIF_PAGE_SIZE)
@@ -60,21 +66,27 @@ struct virtfs_page {
 	void *va;
 	grant_ref_t gref;
 	bool kept;		/* until the connection ends */
+	bool ended;		/* it is not granted any more */
 };
 
 struct virtfs_pool {
+	struct mutex line;	/* of those that wait for pages */
+	wait_queue_head_t returned;
+
 	spinlock_t lock;	/* of all below */
 	struct list_head free;
 	unsigned int nr_free;
 	unsigned int kept;	/* free or not */
 	unsigned int max_kept;
-	wait_queue_head_t returned;
+	/* All pages that are granted, the caller's and those kept included */
+	unsigned int granted;
+	unsigned int max_granted;
 };
 
 struct virtfs_txn;
 
 struct virtfs_queue {
-	struct virtfs_dev *dev;
+	struct virtfs_conn *conn;
 	void *pages;		/* of the ring */
 	grant_ref_t grefs[XENBUS_MAX_RING_GRANTS];
 	evtchn_port_t evtchn;
@@ -86,8 +98,41 @@ struct virtfs_queue {
 	spinlock_t lock;	/* of all below */
 	struct xen_virtfsif_front_ring ring;
 	bool broken;
+	unsigned int reserved;	/* slots, for requests that are being made */
+	unsigned int reserved_ids;
 	DECLARE_BITMAP(ids, VIRTFS_MAX_TXNS);
 	struct virtfs_txn *txns[VIRTFS_MAX_TXNS];
+};
+
+/* What happened in a connection, for debugfs */
+struct virtfs_stats {
+	atomic_long_t requests;
+	atomic_long_t copied;		/* bytes of data, and granted ones */
+	atomic_long_t granted;
+	atomic_long_t shortened;	/* requests, for want of pages */
+	atomic_long_t waited;		/* for pages or grants */
+};
+
+struct virtfs_conn {
+	struct kref ref;	/* of the device and of each virtfs_enter() */
+	struct virtfs_dev *dev;
+	domid_t domid;
+	struct p9_client *client;	/* the one mount; under the gate */
+
+	unsigned int ring_order;
+	unsigned int max_indirect;	/* segments; 0: no indirect slots */
+	bool persistent;
+	bool bounce;			/* the backend sees no page but ours */
+	unsigned int max_segs;		/* in one direction of a transaction */
+	unsigned int max_msize;
+	unsigned int nr_queues;
+	struct virtfs_queue queues[VIRTFS_MAX_QUEUES];
+	struct virtfs_pool pool;
+	struct virtfs_stats stats;
+	struct work_struct fail_work;
+	struct work_struct reap_work;
+	struct work_struct free_work;
+	struct llist_head dead;
 };
 
 struct virtfs_dev {
@@ -95,29 +140,18 @@ struct virtfs_dev {
 	struct kref ref;
 	char *tag;
 	struct xenbus_device *xdev;
+	struct dentry *debugfs;
 
 	struct mutex lock;	/* of all changes of state */
 	enum virtfs_state state;
 	bool again;		/* a new connection is to follow this one */
+	bool removed;		/* xenbus has let go of it */
+	bool announced;		/* to udev */
 	wait_queue_head_t changed;
+	struct work_struct work;	/* sees what the backend's state is */
 
-	spinlock_t gate;	/* of the next three, see virtfs_enter() */
-	struct p9_client *client;	/* the one mount, in its session */
-	unsigned int inside;
-	wait_queue_head_t left;
-
-	/* The connection */
-	unsigned int ring_order;
-	unsigned int nr_queues;
-	unsigned int max_indirect;	/* segments; 0: no indirect slots */
-	bool persistent;
-	unsigned int max_segs;		/* in one direction of a transaction */
-	unsigned int max_msize;
-	struct virtfs_queue *queues;
-	struct virtfs_pool pool;
-	struct work_struct fail_work;
-	struct work_struct reap_work;
-	struct llist_head dead;
+	spinlock_t gate;	/* of the connection, see virtfs_enter() */
+	struct virtfs_conn *conn;
 };
 
 /* Segments of a transaction that can share an indirect slot. */
@@ -137,7 +171,7 @@ struct virtfs_run {
 struct virtfs_txn {
 	refcount_t ref;
 	struct llist_node dead;
-	struct virtfs_dev *dev;
+	struct virtfs_conn *conn;
 	struct p9_client *client;
 
 	/* Under the queue's lock, when it is on a queue: */
@@ -148,9 +182,13 @@ struct virtfs_txn {
 	u16 id;
 	u16 answered;		/* slots */
 
-	/* Request and response, or their headers, in pages of the pool */
+	/*
+	 * Pages of the pool: request and response, or their headers, then those
+	 * for descriptors
+	 */
 	struct virtfs_page **buf;
 	unsigned int nr_buf;
+	unsigned int tables_at;
 	unsigned int rsp_at;	/* offset of the response */
 	unsigned int rsp_len;
 	unsigned int rc_len;	/* how much of it the client gets in req->rc */
@@ -161,9 +199,11 @@ struct virtfs_txn {
 	unsigned int nr_data;
 	unsigned int nr_granted;
 	unsigned int data_len;
+	bool busy;		/* the backend kept what it was done with */
 	bool data_in;		/* for the backend to write */
 	bool data_user;
 
+	u16 max_slots;		/* that it has reserved */
 	u16 nr_slots;
 	u16 nr_runs;
 	unsigned int nr_segs;
@@ -176,45 +216,85 @@ struct virtfs_room {
 	unsigned int req;	/* the request, or its header */
 	unsigned int rsp;	/* the response, or its header */
 	unsigned int rsp_head;	/* how much of that lies before data, if any */
+	unsigned int copy_out;	/* data behind the request: can be less */
+	unsigned int copy_in;	/* data behind the response: can be less */
 	unsigned int data;	/* pages of the caller */
+};
+
+/* Where the parts of a transaction are in pages of the pool */
+struct virtfs_layout {
+	unsigned int rsp_at;
+	unsigned int tables_at;
+	unsigned int pages;
 };
 
 /* xenbus.c */
 extern struct xenbus_driver virtfs_driver;
+extern struct workqueue_struct *virtfs_wq;
 
 /* device.c */
 struct virtfs_dev *virtfs_dev_new(struct xenbus_device *xdev);
+void virtfs_dev_get(struct virtfs_dev *dev);
 void virtfs_dev_put(struct virtfs_dev *dev);
+void virtfs_dev_gone(struct virtfs_dev *dev);
 void virtfs_dev_name(struct virtfs_dev *dev, char *tag);
+ssize_t virtfs_dev_tag(struct virtfs_dev *dev, char *to);
 void virtfs_set_state(struct virtfs_dev *dev, enum virtfs_state state);
-void virtfs_end_session(struct virtfs_dev *dev);
-void virtfs_free_connection(struct virtfs_dev *dev);
+bool virtfs_is_mounted(struct virtfs_dev *dev);
 void virtfs_down(struct virtfs_dev *dev);
 struct virtfs_dev *virtfs_dev_claim(struct p9_client *client, const char *tag);
 void virtfs_dev_release(struct virtfs_dev *dev, struct p9_client *client);
-bool virtfs_enter(struct virtfs_dev *dev, const struct p9_client *client);
-void virtfs_leave(struct virtfs_dev *dev);
+
+/* conn.c */
+void virtfs_conn_violated(struct virtfs_conn *conn, const char *how);
+struct virtfs_conn *virtfs_conn_new(struct virtfs_dev *dev);
+void virtfs_conn_end(struct virtfs_dev *dev);
+void virtfs_conn_free(struct virtfs_dev *dev);
+struct virtfs_conn *virtfs_enter(struct virtfs_dev *dev,
+				 const struct p9_client *client);
+void virtfs_leave(struct virtfs_conn *conn);
+
+/* debugfs.c */
+void virtfs_debugfs_init(void);
+void virtfs_debugfs_exit(void);
+void virtfs_debugfs_add(struct virtfs_dev *dev);
 
 /* queue.c */
-int virtfs_queue_start(struct virtfs_queue *queue, struct virtfs_dev *dev);
+int virtfs_queue_start(struct virtfs_queue *queue, struct virtfs_conn *conn);
 void virtfs_queue_fail(struct virtfs_queue *queue);
 void virtfs_queue_stop(struct virtfs_queue *queue);
-int virtfs_queue_submit(struct virtfs_queue *queue, struct virtfs_txn *txn);
+int virtfs_queue_reserve(struct virtfs_queue *queue, unsigned int slots);
+void virtfs_queue_unreserve(struct virtfs_queue *queue, unsigned int slots);
+int virtfs_queue_push(struct virtfs_queue *queue, struct virtfs_txn *txn);
 bool virtfs_queue_has_tag(struct virtfs_queue *queue, u16 tag);
 bool virtfs_queue_flush(struct virtfs_queue *queue, struct p9_req_t *req);
 bool virtfs_queue_forget(struct virtfs_queue *queue, struct p9_req_t *req);
 bool virtfs_queue_give_up(struct virtfs_queue *queue, struct virtfs_txn *txn);
 
+/* layout.c */
+bool virtfs_is_indirect(const struct virtfs_conn *conn, unsigned int count);
+struct virtfs_layout virtfs_layout(const struct virtfs_conn *conn,
+				   const struct virtfs_room *room);
+struct virtfs_layout virtfs_shorten(const struct virtfs_conn *conn,
+				    struct virtfs_room *room,
+				    unsigned int pages);
+unsigned int virtfs_least_pages(const struct virtfs_conn *conn,
+				const struct virtfs_room *room);
+unsigned int virtfs_most_slots(const struct virtfs_conn *conn,
+			       const struct virtfs_room *room);
+
 /* txn.c */
-struct virtfs_txn *virtfs_txn_new(struct p9_client *client,
+struct virtfs_txn *virtfs_txn_new(struct virtfs_conn *conn,
+				  struct p9_client *client,
 				  struct p9_req_t *req,
-				  const struct virtfs_room *room);
+				  struct virtfs_room *room);
 int virtfs_txn_add_data(struct virtfs_txn *txn, struct iov_iter *iter,
 			unsigned int len, bool in);
 int virtfs_txn_seal(struct virtfs_txn *txn, unsigned int req_len);
 void virtfs_txn_put(struct virtfs_txn *txn);
 void virtfs_txn_put_atomic(struct virtfs_txn *txn);
-void virtfs_txn_complete(struct virtfs_txn *txn);
+bool virtfs_txn_revoke(struct virtfs_txn *txn);
+int virtfs_txn_complete(struct virtfs_txn *txn);
 void virtfs_txn_fail(struct virtfs_txn *txn, int err);
 void virtfs_txn_write(struct virtfs_txn *txn, const void *from,
 		      unsigned int len);
@@ -222,18 +302,21 @@ bool virtfs_txn_write_iter(struct virtfs_txn *txn, unsigned int at,
 			   struct iov_iter *from, unsigned int len);
 bool virtfs_txn_read_iter(struct virtfs_txn *txn, unsigned int at,
 			  struct iov_iter *to, unsigned int len);
-void virtfs_txn_read_data(const struct virtfs_txn *txn, void *to,
-			  unsigned int len);
 void virtfs_txn_reap(struct work_struct *work);
 
 /* pool.c */
-void virtfs_pool_init(struct virtfs_pool *pool);
-void virtfs_pool_fini(struct virtfs_pool *pool);
-bool virtfs_pool_reserve(struct virtfs_dev *dev, unsigned int count);
-int virtfs_pool_get(struct virtfs_txn *txn, struct virtfs_page **pages,
-		    unsigned int count);
-void virtfs_pool_put(struct virtfs_pool *pool, struct virtfs_page **pages,
+void virtfs_pool_init(struct virtfs_conn *conn);
+bool virtfs_pool_fill(struct virtfs_conn *conn);
+void virtfs_pool_fini(struct virtfs_conn *conn);
+bool virtfs_pool_charge(struct virtfs_pool *pool, unsigned int count);
+void virtfs_pool_uncharge(struct virtfs_pool *pool, unsigned int count);
+bool virtfs_pool_reserve(struct virtfs_conn *conn, unsigned int count);
+int virtfs_pool_get(struct virtfs_conn *conn, struct p9_client *client,
+		    struct virtfs_page **pages, unsigned int least,
+		    unsigned int most);
+int virtfs_pool_wait(struct virtfs_conn *conn, struct p9_client *client);
+bool virtfs_pool_end(struct virtfs_conn *conn, struct virtfs_page *page);
+void virtfs_pool_put(struct virtfs_conn *conn, struct virtfs_page **pages,
 		     unsigned int count);
-int virtfs_pool_wait(struct virtfs_txn *txn, unsigned int *tries);
 
 #endif

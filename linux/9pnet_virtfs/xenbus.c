@@ -8,10 +8,17 @@
  * its nonsense, unbinding the driver. It is always the same: who waits gets
  * EIO, the frontend is Closed, and once the backend is Closed too, and has
  * let go of all pages, the frontend starts again.
+ *
+ * Where the toolstack asks for an end (Closing, not online) and the device is
+ * mounted, that waits for umount. To remove the device's nodes does not wait.
+ *
+ * All of it happens in a work of the device. xenwatch is everybody's.
  */
 #include <linux/cpumask.h>
+#include <linux/debugfs.h>
 #include <linux/iopoll.h>
 #include <linux/moduleparam.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 
 #include "virtfs.h"
@@ -19,6 +26,8 @@
 /* How long the backend may take to let go of a connection */
 #define VIRTFS_CLOSE_US		(5 * USEC_PER_SEC)
 #define VIRTFS_CLOSE_POLL_US	(10 * USEC_PER_MSEC)
+/* As of blkfront: 0 where the backend is not to be trusted */
+#define VIRTFS_NODE_TRUSTED	"trusted"
 
 static unsigned int max_queues = VIRTFS_MAX_QUEUES;
 module_param(max_queues, uint, 0644);
@@ -36,15 +45,10 @@ static bool persistent = true;
 module_param(persistent, bool, 0644);
 MODULE_PARM_DESC(persistent, "Use persistent grants where the backend can");
 
-static void virtfs_fail_work(struct work_struct *work)
-{
-	struct virtfs_dev *dev = container_of(work, struct virtfs_dev,
-					      fail_work);
-
-	mutex_lock(&dev->lock);
-	virtfs_down(dev);
-	mutex_unlock(&dev->lock);
-}
+static bool trusted = true;
+module_param(trusted, bool, 0444);
+MODULE_PARM_DESC(trusted,
+		 "Whether backends may see the rest of pages that hold data");
 
 /* The backend is Closed. What was is freed; what comes next? */
 static void virtfs_closed(struct virtfs_dev *dev)
@@ -52,7 +56,7 @@ static void virtfs_closed(struct virtfs_dev *dev)
 	struct xenbus_device *xdev = dev->xdev;
 
 	virtfs_down(dev);
-	virtfs_free_connection(dev);
+	virtfs_conn_free(dev);
 	if (dev->again && xenbus_read_unsigned(xdev->otherend, "online", 1)) {
 		dev->again = false;
 		virtfs_set_state(dev, VIRTFS_IDLE);
@@ -76,48 +80,44 @@ static int virtfs_read_tag(struct virtfs_dev *dev)
 }
 
 /* What the backend offers, and we can use. */
-static void virtfs_read_features(struct virtfs_dev *dev)
+static void virtfs_read_features(struct virtfs_conn *conn)
 {
 	const unsigned int max_table = XEN_VIRTFSIF_SEGMENTS_PER_PAGE;
-	const char *backend = dev->xdev->otherend;
+	struct xenbus_device *xdev = conn->dev->xdev;
+	const char *backend = xdev->otherend;
 	unsigned int order, queues, segs, slots;
 
 	order = xenbus_read_unsigned(backend, XEN_VIRTFSIF_NODE_MAX_RING_ORDER,
 				     0);
-	dev->ring_order = min3(order, max_ring_order,
-			       (unsigned int)XENBUS_MAX_RING_GRANT_ORDER);
+	conn->ring_order = min3(order, max_ring_order,
+				(unsigned int)XENBUS_MAX_RING_GRANT_ORDER);
 
 	queues = xenbus_read_unsigned(backend, XEN_VIRTFSIF_NODE_MAX_QUEUES, 1);
 	queues = min3(queues, max_queues, num_online_cpus());
-	dev->nr_queues = clamp(queues, 1U, VIRTFS_MAX_QUEUES);
+	conn->nr_queues = clamp(queues, 1U, VIRTFS_MAX_QUEUES);
 
 	segs = xenbus_read_unsigned(backend, XEN_VIRTFSIF_NODE_MAX_INDIRECT, 0);
-	dev->max_indirect = indirect ? min(segs, max_table) : 0;
-	dev->persistent = persistent &&
+	conn->max_indirect = indirect ? min(segs, max_table) : 0;
+	conn->persistent = persistent &&
 		xenbus_read_unsigned(backend, XEN_VIRTFSIF_NODE_PERSISTENT, 0);
+	conn->bounce = !trusted ||
+		!xenbus_read_unsigned(xdev->nodename, VIRTFS_NODE_TRUSTED, 1);
 
 	/* Both headers have a slot; the data begins anywhere in a page. */
-	slots = XEN_VIRTFSIF_RING_SLOTS(dev->ring_order);
-	dev->max_segs = max(dev->max_indirect, min(slots - 2, max_table));
-	dev->max_msize = (dev->max_segs - 1) * XEN_PAGE_SIZE;
+	slots = XEN_VIRTFSIF_RING_SLOTS(conn->ring_order);
+	conn->max_segs = max(conn->max_indirect, min(slots - 2, max_table));
+	conn->max_msize = (conn->max_segs - 1) * XEN_PAGE_SIZE;
 }
 
-static int virtfs_start_queues(struct virtfs_dev *dev)
+static int virtfs_start_queues(struct virtfs_conn *conn)
 {
-	unsigned int i;
+	unsigned int i, count = conn->nr_queues;
 	int err = 0;
 
-	dev->queues = kcalloc(dev->nr_queues, sizeof(*dev->queues),
-			      GFP_KERNEL);
-	if (!dev->queues) {
-		dev->nr_queues = 0;
-		xenbus_dev_fatal(dev->xdev, -ENOMEM, "making queues");
-		return -ENOMEM;
-	}
-	for (i = 0; i < dev->nr_queues && !err; i++)
-		err = virtfs_queue_start(dev->queues + i, dev);
+	for (i = 0; i < count && !err; i++)
+		err = virtfs_queue_start(conn->queues + i, conn);
 	/* Those behind the failed one are not to be stopped. */
-	dev->nr_queues = i;
+	conn->nr_queues = i;
 	return err;
 }
 
@@ -125,7 +125,7 @@ static int virtfs_write_queue(struct xenbus_transaction xbt,
 			      const struct virtfs_queue *queue,
 			      const char *folder)
 {
-	unsigned int i, order = queue->dev->ring_order;
+	unsigned int i, order = queue->conn->ring_order;
 	char name[sizeof(XEN_VIRTFSIF_NODE_RING_REF) + 10];
 	int err = 0;
 
@@ -141,10 +141,10 @@ static int virtfs_write_queue(struct xenbus_transaction xbt,
 				    "%u", queue->evtchn);
 }
 
-static int virtfs_write_nodes(struct virtfs_dev *dev,
+static int virtfs_write_nodes(struct virtfs_conn *conn,
 			      struct xenbus_transaction xbt)
 {
-	const char *path = dev->xdev->nodename;
+	const char *path = conn->dev->xdev->nodename;
 	unsigned int i;
 	char *folder;
 	int err = 0;
@@ -152,26 +152,26 @@ static int virtfs_write_nodes(struct virtfs_dev *dev,
 	/* An earlier connection, of another form, can have left these. */
 	xenbus_rm(xbt, path, XEN_VIRTFSIF_NODE_RING_ORDER);
 	xenbus_rm(xbt, path, XEN_VIRTFSIF_NODE_NUM_QUEUES);
-	if (dev->ring_order)
+	if (conn->ring_order)
 		err = xenbus_printf(xbt, path, XEN_VIRTFSIF_NODE_RING_ORDER,
-				    "%u", dev->ring_order);
-	if (err || dev->nr_queues == 1)
-		return err ?: virtfs_write_queue(xbt, dev->queues, path);
+				    "%u", conn->ring_order);
+	if (err || conn->nr_queues == 1)
+		return err ?: virtfs_write_queue(xbt, conn->queues, path);
 
 	err = xenbus_printf(xbt, path, XEN_VIRTFSIF_NODE_NUM_QUEUES, "%u",
-			    dev->nr_queues);
-	for (i = 0; i < dev->nr_queues && !err; i++) {
+			    conn->nr_queues);
+	for (i = 0; i < conn->nr_queues && !err; i++) {
 		folder = kasprintf(GFP_KERNEL, "%s/%s%u", path,
 				   XEN_VIRTFSIF_NODE_QUEUE, i);
 		if (!folder)
 			return -ENOMEM;
-		err = virtfs_write_queue(xbt, dev->queues + i, folder);
+		err = virtfs_write_queue(xbt, conn->queues + i, folder);
 		kfree(folder);
 	}
 	return err;
 }
 
-static int virtfs_publish(struct virtfs_dev *dev)
+static int virtfs_publish(struct virtfs_conn *conn)
 {
 	struct xenbus_transaction xbt;
 	int err;
@@ -180,7 +180,7 @@ static int virtfs_publish(struct virtfs_dev *dev)
 		err = xenbus_transaction_start(&xbt);
 		if (err)
 			break;
-		err = virtfs_write_nodes(dev, xbt);
+		err = virtfs_write_nodes(conn, xbt);
 		if (err) {
 			xenbus_transaction_end(xbt, 1);
 			break;
@@ -188,8 +188,21 @@ static int virtfs_publish(struct virtfs_dev *dev)
 		err = xenbus_transaction_end(xbt, 0);
 	} while (err == -EAGAIN);
 	if (err)
-		xenbus_dev_fatal(dev->xdev, err, "writing to xenstore");
+		xenbus_dev_fatal(conn->dev->xdev, err, "writing to xenstore");
 	return err;
+}
+
+static int virtfs_connect(struct virtfs_dev *dev)
+{
+	struct virtfs_conn *conn = virtfs_conn_new(dev);
+
+	if (conn)
+		virtfs_read_features(conn);
+	if (!conn || !virtfs_pool_fill(conn)) {
+		xenbus_dev_fatal(dev->xdev, -ENOMEM, "making a connection");
+		return -ENOMEM;
+	}
+	return virtfs_start_queues(conn) ?: virtfs_publish(conn);
 }
 
 /* The backend is in InitWait. */
@@ -197,48 +210,74 @@ static void virtfs_setup(struct virtfs_dev *dev)
 {
 	int err = virtfs_read_tag(dev);
 
-	if (err) {
+	/* It has come back. */
+	if (dev->state == VIRTFS_CLOSED)
+		xenbus_switch_state(dev->xdev, XenbusStateInitialising);
+	if (err)
 		xenbus_dev_fatal(dev->xdev, err, "reading the tag");
-		goto fail;
+	else
+		err = virtfs_connect(dev);
+	if (err) {
+		virtfs_conn_free(dev);
+		virtfs_set_state(dev, VIRTFS_CLOSED);
+		xenbus_frontend_closed(dev->xdev);
+		return;
 	}
-	virtfs_read_features(dev);
-	if (virtfs_start_queues(dev) || virtfs_publish(dev))
-		goto fail;
 	virtfs_set_state(dev, VIRTFS_SETUP);
 	xenbus_switch_state(dev->xdev, XenbusStateInitialised);
-	return;
-
-fail:
-	virtfs_free_connection(dev);
-	virtfs_set_state(dev, VIRTFS_CLOSED);
-	xenbus_frontend_closed(dev->xdev);
 }
 
-/* The backend is Connected. */
+/* The backend is Connected. For udev, the device is there from now on. */
 static void virtfs_up(struct virtfs_dev *dev)
 {
+	struct virtfs_conn *conn = dev->conn;
+
 	dev_info(&dev->xdev->dev,
-		 "'%s': %u ring(s) of %u page(s), %u indirect segments%s\n",
-		 dev->tag, dev->nr_queues, 1 << dev->ring_order,
-		 dev->max_indirect, dev->persistent ? ", persistent" : "");
+		 "'%s': %u ring(s) of %u page(s), %u indirect segments%s%s\n",
+		 dev->tag, conn->nr_queues, 1 << conn->ring_order,
+		 conn->max_indirect, conn->persistent ? ", persistent" : "",
+		 conn->bounce ? ", not trusted" : "");
 	dev->again = true;
 	virtfs_set_state(dev, VIRTFS_UP);
 	xenbus_switch_state(dev->xdev, XenbusStateConnected);
+	if (!dev->announced)
+		kobject_uevent(&dev->xdev->dev.kobj, KOBJ_CHANGE);
+	dev->announced = true;
 }
 
-static void virtfs_backend_changed(struct xenbus_device *xdev,
-				   enum xenbus_state backend)
+/* Someone wants the device to end; if it is a toolstack, that can wait. */
+static void virtfs_closing(struct virtfs_dev *dev)
 {
-	struct virtfs_dev *dev = dev_get_drvdata(&xdev->dev);
+	if (virtfs_is_mounted(dev) &&
+	    !xenbus_read_unsigned(dev->xdev->otherend, "online", 1)) {
+		dev_notice(&dev->xdev->dev, "'%s' is mounted, not detached\n",
+			   dev->tag);
+		return;
+	}
+	virtfs_down(dev);
+	xenbus_frontend_closed(dev->xdev);
+}
 
-	mutex_lock(&dev->lock);
+/* The backend's nodes are gone, and so is its domain perhaps. */
+static void virtfs_vanished(struct virtfs_dev *dev)
+{
+	if (xenbus_exists(XBT_NIL, dev->xdev->otherend, "state"))
+		return;
+	virtfs_down(dev);
+	virtfs_conn_free(dev);
+	virtfs_set_state(dev, VIRTFS_CLOSED);
+}
+
+static void virtfs_follow(struct virtfs_dev *dev, enum xenbus_state backend)
+{
 	switch (backend) {
 	case XenbusStateInitialising:
 	case XenbusStateInitWait:
 		if (dev->state == VIRTFS_UP)
 			virtfs_down(dev); /* it has died, and is there again */
-		else if (dev->state == VIRTFS_IDLE &&
-			 backend == XenbusStateInitWait)
+		else if (backend == XenbusStateInitWait &&
+			 (dev->state == VIRTFS_IDLE ||
+			  dev->state == VIRTFS_CLOSED))
 			virtfs_setup(dev);
 		break;
 	case XenbusStateConnected:
@@ -246,19 +285,41 @@ static void virtfs_backend_changed(struct xenbus_device *xdev,
 			virtfs_up(dev);
 		break;
 	case XenbusStateClosing:
-		virtfs_down(dev);
-		xenbus_frontend_closed(xdev);
+		virtfs_closing(dev);
 		break;
 	case XenbusStateClosed:
 		/* If not, it has yet to see that we are Initialising again. */
 		if (dev->state != VIRTFS_IDLE ||
-		    xdev->state == XenbusStateClosed)
+		    dev->xdev->state == XenbusStateClosed)
 			virtfs_closed(dev);
+		break;
+	case XenbusStateUnknown:
+		virtfs_vanished(dev);
 		break;
 	default:
 		break;
 	}
+}
+
+static void virtfs_work(struct work_struct *work)
+{
+	struct virtfs_dev *dev = container_of(work, struct virtfs_dev, work);
+	/* Someone may wait for this device in order to free memory. */
+	unsigned int flags = memalloc_noio_save();
+
+	mutex_lock(&dev->lock);
+	if (!dev->removed)
+		virtfs_follow(dev, virtfs_otherend_state(dev->xdev));
 	mutex_unlock(&dev->lock);
+	memalloc_noio_restore(flags);
+}
+
+static void virtfs_backend_changed(struct xenbus_device *xdev,
+				   enum xenbus_state backend)
+{
+	struct virtfs_dev *dev = dev_get_drvdata(&xdev->dev);
+
+	queue_work(virtfs_wq, &dev->work);
 }
 
 /* Driver */
@@ -270,49 +331,77 @@ static int virtfs_probe(struct xenbus_device *xdev,
 
 	if (!dev)
 		return -ENOMEM;
-	INIT_WORK(&dev->fail_work, virtfs_fail_work);
+	INIT_WORK(&dev->work, virtfs_work);
 	/* Linux remembers the state of a device that had a driver before. */
 	dev->again = xdev->state != XenbusStateInitialising;
 	dev_set_drvdata(&xdev->dev, dev);
 	virtfs_read_tag(dev);
+	virtfs_debugfs_add(dev);
 	return 0;
 }
 
-/* The backend is not watched any more, so its end has to be polled for. */
-static void virtfs_remove(struct xenbus_device *xdev)
+/*
+ * The backend is not watched any more, so its end has to be polled for; but
+ * not where it cannot see ours.
+ */
+static void virtfs_await_end(struct xenbus_device *xdev)
 {
-	struct virtfs_dev *dev = dev_get_drvdata(&xdev->dev);
 	enum xenbus_state backend;
 
-	mutex_lock(&dev->lock);
-	virtfs_down(dev);
-	if (dev->state == VIRTFS_DOWN)
+	if (xenbus_exists(XBT_NIL, xdev->nodename, "state"))
 		read_poll_timeout(virtfs_otherend_state, backend,
 				  backend == XenbusStateClosed ||
 				  backend == XenbusStateUnknown,
 				  VIRTFS_CLOSE_POLL_US, VIRTFS_CLOSE_US, false,
 				  xdev);
-	virtfs_free_connection(dev);
-	virtfs_set_state(dev, VIRTFS_CLOSED);
-	mutex_unlock(&dev->lock);
-	cancel_work_sync(&dev->fail_work);
-	cancel_work_sync(&dev->reap_work);
-	virtfs_dev_put(dev);
 }
 
-/* Another backend, perhaps on another host, which knows nothing of us. */
+static void virtfs_remove(struct xenbus_device *xdev)
+{
+	struct virtfs_dev *dev = dev_get_drvdata(&xdev->dev);
+
+	mutex_lock(&dev->lock);
+	dev->removed = true;
+	virtfs_down(dev);
+	if (dev->state == VIRTFS_DOWN)
+		virtfs_await_end(xdev);
+	virtfs_conn_free(dev);
+	virtfs_set_state(dev, VIRTFS_CLOSED);
+	mutex_unlock(&dev->lock);
+	cancel_work_sync(&dev->work);
+	debugfs_remove(dev->debugfs);
+	virtfs_dev_gone(dev);
+}
+
+/*
+ * Another backend, perhaps on another host, which knows nothing of us. All
+ * tasks are frozen, some of them in the middle of a request.
+ */
 static int virtfs_resume(struct xenbus_device *xdev)
 {
 	struct virtfs_dev *dev = dev_get_drvdata(&xdev->dev);
 
 	mutex_lock(&dev->lock);
-	virtfs_end_session(dev);
-	virtfs_free_connection(dev);
+	virtfs_conn_end(dev);
+	virtfs_conn_free(dev);
 	dev->again = false;
 	virtfs_set_state(dev, VIRTFS_IDLE);
 	mutex_unlock(&dev->lock);
 	return 0;
 }
+
+static ssize_t mount_tag_show(struct device *device,
+			      struct device_attribute *attr, char *to)
+{
+	return virtfs_dev_tag(dev_get_drvdata(device), to);
+}
+static DEVICE_ATTR_RO(mount_tag);
+
+static struct attribute *virtfs_attrs[] = {
+	&dev_attr_mount_tag.attr,
+	NULL
+};
+ATTRIBUTE_GROUPS(virtfs);
 
 static const struct xenbus_device_id virtfs_ids[] = {
 	{ XEN_VIRTFSIF_TYPE },
@@ -326,4 +415,5 @@ struct xenbus_driver virtfs_driver = {
 	.remove = virtfs_remove,
 	.resume = virtfs_resume,
 	.otherend_changed = virtfs_backend_changed,
+	.driver.dev_groups = virtfs_groups,
 };

@@ -256,14 +256,15 @@ def test_umount_frees_every_grant(guest, folder):
     wait_for('the pages', lambda: granted_pages(guest.qemu_pid()) == before, 5)
 
 
-def test_detach_under_load(guest, folder):
+def test_removed_under_load(guest, folder):
+    """Without a word, as a forced detach; see test_detach_waits_for_umount."""
     for _ in range(2):
         guest.attach(DEVID, 'load', path=folder, security_model='none')
         guest.wait_state(DEVID, CONNECTED)
         guest.mount('load', '/load', 1 << 20)
         number = start_load(guest, '/load')
         wait_for_load(folder)
-        guest.detach(DEVID)
+        guest.remove(DEVID)
         assert 'Input/output error' in guest.answer(number, 'load', 30)
         guest.umount('/load')
         for path in folder.glob('load*'):
