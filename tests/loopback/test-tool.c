@@ -374,7 +374,7 @@ static void test_user(void)
 {
     Fixture *f = tool_begin();
     g_autofree char *qemu = NULL, *share = NULL, *other = NULL;
-    g_autofree char *path = NULL, *seccomp = NULL, *caps = NULL;
+    g_autofree char *path = NULL, *seccomp = NULL, *caps = NULL, *new = NULL;
     const struct passwd *user = getpwnam(USER);
     struct stat st;
     Fe *front;
@@ -408,6 +408,8 @@ static void test_user(void)
     g_assert_cmpuint(g_ascii_strtoull(caps, NULL, 16), ==, 0);
     seccomp = status_of(pid, "Seccomp");
     g_assert_cmpstr(seccomp, ==, qemu_has_sandbox(f) ? "2" : "0");
+    new = status_of(pid, "NoNewPrivs");
+    g_assert_cmpstr(new, ==, "1");
     /* What it serves is made by that user, and nothing of root's opened. */
     front = use(f, 0);
     twalk({.fe = &front->client, .newfid = 1});

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -119,16 +120,22 @@ static char *last_line(const char *path)
         return g_strdup("it says nothing");
     }
     g_strchomp(text);
+    if (!*text) {
+        return g_strdup("it says nothing");
+    }
     start = strrchr(text, '\n');
     return g_strdup(start ? start + 1 : text);
 }
 
 /* In the child, which nothing of this process shall stay with. */
-static void G_GNUC_NORETURN run(char **argv, int log)
+static void G_GNUC_NORETURN run(const Host *host, char **argv, int log)
 {
     int null = open("/dev/null", O_RDWR);
 
     setsid();
+    if (host->user) {
+        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    }
     dup2(null, STDIN_FILENO);
     dup2(log, STDOUT_FILENO);
     dup2(log, STDERR_FILENO);
@@ -159,8 +166,8 @@ static bool has_sandbox(const char *qemu)
 /*
  * It gives its rights up when it has opened xenstore and its sockets. What it
  * opens later, of grants, event channels and shares, that user has to be
- * allowed to. The sandbox is there from the start, so it has to let QEMU change
- * its user, once: nobody who has no rights gains any.
+ * allowed to. QEMU's elevateprivileges would forbid that change of the user,
+ * too, for the sandbox is there from the start; run() has what it is for.
  */
 static void add_confinement(GPtrArray *argv, const Host *host)
 {
@@ -171,8 +178,7 @@ static void add_confinement(GPtrArray *argv, const Host *host)
         return;
     }
     add_words(argv, "-sandbox", g_strdup(
-        "on,obsolete=deny,elevateprivileges=children,spawn=deny,"
-        "resourcecontrol=deny"));
+        "on,obsolete=deny,spawn=deny,resourcecontrol=deny"));
 }
 
 /* As libxl starts one, so that libxl's own tools find it. */
@@ -206,7 +212,7 @@ static pid_t spawn(Host *host, unsigned domid, int log)
     g_ptr_array_add(argv, NULL);
     pid = fork();
     if (pid == 0) {
-        run((char **)argv->pdata, log);
+        run(host, (char **)argv->pdata, log);
     }
     return pid;
 }
