@@ -329,7 +329,8 @@ int fixture_fds(Fixture *f)
         g_autofree char *link = g_build_filename(path, name, NULL);
         g_autofree char *target = g_file_read_link(link, NULL);
 
-        count += target && !g_str_has_prefix(target, f->loop_path);
+        /* With the root of a QEMU in a chroot before it. */
+        count += target && !strstr(target, f->loop_path);
     }
     return count;
 }
