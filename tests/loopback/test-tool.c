@@ -8,6 +8,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <pwd.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -283,6 +284,74 @@ static void test_start(void)
     fixture_down(f);
 }
 
+/* The states of a frontend that has lost its backend. */
+static void assert_closing(Fe *front)
+{
+    g_assert_cmpint(fe_wait_state(front, FE_STATE(Closing), 5000), ==,
+                    XenbusStateClosing);
+}
+
+/*
+ * QEMU has been killed. The next one, which attach starts, takes over what it
+ * had, and does not end before all of it is gone; without one detach follows
+ * the guest.
+ */
+static void test_killed(void)
+{
+    Fixture *f = tool_begin();
+    g_autofree char *qemu = NULL, *one = NULL, *two = NULL, *three = NULL;
+    ToolCall call = { 0 };
+    GThread *thread;
+    gint64 start;
+    Fe *front;
+    GPid pid;
+
+    if (!f) {
+        return;
+    }
+    qemu = g_strdup_printf("--qemu=%s", g_getenv("LOOP_QEMU"));
+    one = tool_share_of(f, "one", "");
+    two = tool_share_of(f, "two", "");
+    three = tool_share_of(f, "three", "");
+    tool_run(f, 0, "'one' is attached", qemu, "attach", "7", one);
+    tool_run(f, 0, "'two' is attached", qemu, "attach", "7", two);
+    front = use(f, 0);
+    pid = tool_started(f);
+    kill(pid, SIGKILL);
+    tool_assert_ends(pid);
+    loop_reap(f->loop, pid);
+
+    tool_run(f, 0, "9pfs/1     two              InitWait", "list", "7");
+    tool_run(f, 0, "\"stats\": null", "-j", "status", "7", "one");
+    /* Nobody but the guest has to let go. */
+    call = (ToolCall) { .f = f, .words = { "-t", "30", "detach", "7", "one" } };
+    start = g_get_monotonic_time();
+    thread = g_thread_new("call", tool_call, &call);
+    assert_closing(front);
+    fe_set_state(front, XenbusStateClosed);
+    g_thread_join(thread);
+    g_assert_cmpint(g_get_monotonic_time() - start, <, 10 * G_USEC_PER_SEC);
+    g_assert_cmpstr(call.err, ==, "");
+    tool_check(&call, 0, "is detached");
+
+    /* What cannot be attached is no reason to end it. */
+    tool_run(f, 1, "tag 'two' is taken", qemu, "attach", "7", two);
+    g_assert_cmpint(tool_started(f), !=, pid);
+    pid = tool_started(f);
+    g_assert_cmpint(kill(pid, 0), ==, 0);
+    tool_run(f, 0, "9pfs/0: 'three' is attached", qemu, "attach", "7", three);
+    g_assert_cmpint(tool_started(f), ==, pid);
+    tool_run(f, 0, "detached", "detach", "7", "three");
+    g_assert_cmpint(tool_started(f), ==, pid);
+    tool_run(f, 0, "\"msize\": ", "-j", "status", "7", "two");
+    tool_run(f, 0, "detached", "detach", "7", "two");
+    g_assert_cmpint(tool_started(f), ==, 0);
+    tool_assert_ends(pid);
+    loop_reap(f->loop, pid);
+    assert_no_nodes(f);
+    fixture_down(f);
+}
+
 static void test_no_start(void)
 {
     Fixture *f = tool_begin();
@@ -500,6 +569,7 @@ int main(int argc, char **argv)
     g_test_add_func("/tool/busy", test_busy);
     g_test_add_func("/tool/others", test_others);
     g_test_add_func("/tool/start", test_start);
+    g_test_add_func("/tool/killed", test_killed);
     g_test_add_func("/tool/no-start", test_no_start);
     g_test_add_func("/tool/user", test_user);
     g_test_add_func("/tool/completion", test_completion);

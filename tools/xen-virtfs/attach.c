@@ -159,8 +159,9 @@ static Device *await_device(Host *host, QemuServer *qemu, Share *share,
     if (json_number(devid, &number)) {
         dev = device_at(host, share->protocol, qemu->domid, number);
     }
-    if (dev && device_await(host, dev, STATE(InitWait) | STATE(Connected) |
-                            STATE(Closing) | STATE(Closed)) &&
+    if (dev && device_await(host, dev->back, STATE(InitWait) |
+                            STATE(Connected) | STATE(Closing) |
+                            STATE(Closed)) &&
         ((1u << device_state(host, dev->back)) &
          (STATE(InitWait) | STATE(Connected)))) {
         return g_steal_pointer(&dev);
@@ -220,7 +221,7 @@ static bool attach(Host *host, unsigned domid, Share *share, GError **err)
         }
     }
     if (!dev && qemu->started) {
-        qemu_end(qemu);
+        qemu_end_idle(qemu);
     }
     if (dev) {
         printf("%s/%u: '%s' is attached to domain %u\n", dev->protocol,

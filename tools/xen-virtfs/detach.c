@@ -10,6 +10,13 @@
 #include "domain.h"
 #include "qemu.h"
 
+/* Its QEMU may have died: nobody follows what the guest does then. */
+static bool is_served(Host *host, const Device *dev)
+{
+    return host->qmp || !g_str_equal(dev->server, "qemu") ||
+        qemu_runs(host, dev->domid);
+}
+
 /*
  * Let both ends finish, if there is anyone in the guest to do so. Where they
  * do not, the device goes nevertheless.
@@ -17,6 +24,7 @@
 static bool say_goodbye(Host *host, const Device *dev, GError **err)
 {
     unsigned front = 1u << device_state(host, dev->front);
+    const char *last = is_served(host, dev) ? dev->back : dev->front;
 
     if (!(front & (STATE(Initialised) | STATE(Connected) | STATE(Closing)))) {
         return true;
@@ -24,7 +32,7 @@ static bool say_goodbye(Host *host, const Device *dev, GError **err)
     if (!device_close(host, dev, err)) {
         return false;
     }
-    if (!device_await(host, dev, STATE(Closed) | STATE(Unknown))) {
+    if (!device_await(host, last, STATE(Closed) | STATE(Unknown))) {
         g_printerr("xen-virtfs: %s/%u does not close in time, it is removed "
                    "as it is\n", dev->protocol, dev->devid);
     }
@@ -64,8 +72,8 @@ static bool detach(Host *host, const Device *dev, GError **err)
         !remove_device(host, qemu, dev, err)) {
         return false;
     }
-    if (qemu && qemu->ours && qemu_shares(qemu) == 0) {
-        qemu_end(qemu);
+    if (qemu) {
+        qemu_end_idle(qemu);
     }
     return true;
 }

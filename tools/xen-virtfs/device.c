@@ -194,12 +194,12 @@ char *device_error(Host *host, const Device *dev)
                      dev->domid, dev->devid);
 }
 
-bool device_await(Host *host, const Device *dev, unsigned mask)
+bool device_await(Host *host, const char *end, unsigned mask)
 {
-    gint64 end = g_get_monotonic_time() + host->timeout_ms * 1000LL;
+    gint64 late = g_get_monotonic_time() + host->timeout_ms * 1000LL;
 
-    while (!(mask & (1u << device_state(host, dev->back)))) {
-        if (g_get_monotonic_time() > end) {
+    while (!(mask & (1u << device_state(host, end)))) {
+        if (g_get_monotonic_time() > late) {
             return false;
         }
         g_usleep(10 * 1000);

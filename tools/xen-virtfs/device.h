@@ -65,12 +65,13 @@ const char *device_state_name(XenbusState state);
 char *device_error(Host *host, const Device *dev);
 
 /**
- * device_await: wait until the backend has one of some states
+ * device_await: wait until its backend or its frontend has one of some states
+ * @end: the path of that end's nodes
  * @mask: bits 1 << XenbusState
  *
  * Returns: whether it has, in host->timeout_ms.
  */
-bool device_await(Host *host, const Device *dev, unsigned mask);
+bool device_await(Host *host, const char *end, unsigned mask);
 
 #define STATE(name) (1u << XenbusState##name)
 

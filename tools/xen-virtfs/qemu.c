@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "device.h"
 #include "domain.h"
 #include "qemu.h"
 
@@ -36,8 +37,9 @@ bool qemu_runs(Host *host, unsigned domid)
 {
     g_autofree char *node = pid_node(domid);
     g_autofree char *pid = host_read(host, "%s", node);
+    g_autofree char *program = g_strdup_printf("/proc/%s/exe", pid);
 
-    return pid;
+    return pid && access(program, F_OK) == 0;
 }
 
 bool qemu_runs_as(Host *host, unsigned domid, const char *user)
@@ -253,6 +255,18 @@ static QemuServer *await(Host *host, unsigned domid, pid_t pid,
     return NULL;
 }
 
+static void end(QemuServer *qemu)
+{
+    g_autofree char *node = pid_node(qemu->domid);
+    g_autoptr(Json) answer = NULL;
+    g_autoptr(Json) more = NULL;
+
+    /* Until it closes the connection: its devices are gone then. */
+    answer = qmp_run(qemu->qmp, "quit", NULL, NULL);
+    more = qmp_run(qemu->qmp, "query-name", NULL, NULL);
+    xs_rm(qemu->host->xs, XBT_NULL, node);
+}
+
 QemuServer *qemu_start(Host *host, unsigned domid, GError **err)
 {
     g_autofree char *log = log_path(host, domid);
@@ -280,22 +294,33 @@ QemuServer *qemu_start(Host *host, unsigned domid, GError **err)
     if (!note_pid(host, domid, pid)) {
         g_set_error(err, TOOL_ERROR, TOOL_REFUSED,
                     "cannot write to xenstore: %s", g_strerror(errno));
-        qemu_end(qemu);
+        end(qemu);
         g_clear_pointer(&qemu, qemu_free);
     }
     return qemu;
 }
 
-void qemu_end(QemuServer *qemu)
+/* Another one may have made what it serves, and have died since. */
+static bool serves(QemuServer *qemu)
 {
-    g_autofree char *node = pid_node(qemu->domid);
-    g_autoptr(Json) answer = NULL;
-    g_autoptr(Json) more = NULL;
+    g_autoptr(GPtrArray) all = device_list(qemu->host, qemu->domid);
+    unsigned i;
 
-    /* Until it closes the connection: its devices are gone then. */
-    answer = qmp_run(qemu->qmp, "quit", NULL, NULL);
-    more = qmp_run(qemu->qmp, "query-name", NULL, NULL);
-    xs_rm(qemu->host->xs, XBT_NULL, node);
+    for (i = 0; i < all->len; i++) {
+        const Device *dev = all->pdata[i];
+
+        if (g_str_equal(dev->server, "qemu")) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void qemu_end_idle(QemuServer *qemu)
+{
+    if (qemu->ours && !serves(qemu)) {
+        end(qemu);
+    }
 }
 
 /* ---- What it has ---- */
@@ -372,19 +397,4 @@ char *qemu_share(QemuServer *qemu, const char *protocol, unsigned devid)
 
     each_share(qemu, is_wanted, &wanted);
     return wanted.path;
-}
-
-static bool count(QemuServer *qemu G_GNUC_UNUSED,
-                  const char *path G_GNUC_UNUSED, void *opaque)
-{
-    (*(unsigned *)opaque)++;
-    return false;
-}
-
-unsigned qemu_shares(QemuServer *qemu)
-{
-    unsigned num = 0;
-
-    each_share(qemu, count, &num);
-    return num;
 }

@@ -17,7 +17,8 @@ typedef struct QemuServer {
 } QemuServer;
 
 /**
- * qemu_runs: whether a QEMU serves the domain, as far as xenstore knows
+ * qemu_runs: whether the QEMU that serves the domain, as far as xenstore knows,
+ * is there
  */
 bool qemu_runs(Host *host, unsigned domid);
 
@@ -47,9 +48,10 @@ QemuServer *qemu_find(Host *host, unsigned domid, GError **err);
 QemuServer *qemu_start(Host *host, unsigned domid, GError **err);
 
 /**
- * qemu_end: end one that is ours, as if it had never been
+ * qemu_end_idle: end one that is ours, as if it had never been, unless it has
+ * something to serve
  */
-void qemu_end(QemuServer *qemu);
+void qemu_end_idle(QemuServer *qemu);
 void qemu_free(QemuServer *qemu);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(QemuServer, qemu_free)
 
@@ -59,11 +61,6 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(QemuServer, qemu_free)
  * Returns: NULL where QEMU has none, so that others have made the device.
  */
 char *qemu_share(QemuServer *qemu, const char *protocol, unsigned devid);
-
-/**
- * qemu_shares: how many of them it has
- */
-unsigned qemu_shares(QemuServer *qemu);
 
 /**
  * qemu_get: a property of an object of QEMU's; NULL with @err set
