@@ -222,6 +222,20 @@ static void check_lines(const char *text, const char *end)
     }
 }
 
+/* Where a screen has scrolled, its first line is gone. */
+static void check_screens(const char *seen)
+{
+    g_auto(GStrv) screens = g_strsplit(seen, "\033[H", -1);
+    unsigned i;
+
+    g_assert_cmpint(g_strv_length(screens), >, 1);
+    for (i = 1; screens[i]; i++) {
+        g_auto(GStrv) lines = g_strsplit(screens[i], "\n", -1);
+
+        g_assert_cmpint(g_strv_length(lines), <=, ROWS);
+    }
+}
+
 /* With a keyboard on which somebody types q. */
 static char *terminal_of(Fixture *f, const char *qmp)
 {
@@ -263,11 +277,13 @@ static void test_many(void)
     out = output_of(f, qmp, "-b");
     check_lines(out, "\n");
     g_assert_nonnull(strstr(out, " 32 shares, "));
+    g_assert_nonnull(strstr(out, "guest7       a-nam~000031 "));
 
     seen = terminal_of(f, qmp);
     plain = g_regex_replace_literal(escapes, seen, -1, 0, "", 0, NULL);
     check_lines(plain, "\r\n");
-    more = g_strdup_printf("and %d more", MANY - (ROWS - 3));
+    check_screens(seen);
+    more = g_strdup_printf("and %d more", MANY - (ROWS - 4));
     g_assert_nonnull(strstr(plain, more));
     /* The screen and the cursor are as before. */
     g_assert_nonnull(strstr(seen, "\033[?1049h\033[?25l"));

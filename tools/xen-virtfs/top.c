@@ -22,11 +22,12 @@
 #define FIRST_MS 500
 
 #define ROWS 24
-/* Of the screen, beside shares. */
-#define ROWS_ABOVE 3
+/* Of the screen, beside shares: two above them, and the cursor's. */
+#define ROWS_BESIDE 3
 
 /* Whole lines of 79 columns. */
-#define COLUMNS "%-12.12s %-12.12s %6s %6s %6s %4s %4s %6s %5s %5s %3s"
+#define NAME 12
+#define COLUMNS "%-12s %-12s %6s %6s %6s %4s %4s %6s %5s %5s %3s"
 
 static volatile sig_atomic_t stopped;
 
@@ -64,11 +65,24 @@ static char *brief_rate(const Sample *one, uint64_t value)
     return one->stats ? brief(value) : g_strdup("-");
 }
 
+/* Both ends of a name, of which often one alone tells; to be freed. */
+static char *brief_name(const char *text)
+{
+    char *name = describe_text(text);
+    size_t len = strlen(name);
+
+    if (len > NAME) {
+        name[NAME / 2 - 1] = '~';
+        memmove(name + NAME / 2, name + len - NAME / 2, NAME / 2 + 1);
+    }
+    return name;
+}
+
 /* To be freed. */
 static char *line_of(const Sample *one)
 {
-    g_autofree char *domain = describe_text(one->domain);
-    g_autofree char *tag = describe_text(one->dev->tag);
+    g_autofree char *domain = brief_name(one->domain);
+    g_autofree char *tag = brief_name(one->dev->tag);
     g_autofree char *requests = brief_rate(one, one->requests);
     g_autofree char *received = brief_rate(one, one->received);
     g_autofree char *sent = brief_rate(one, one->sent);
@@ -106,23 +120,23 @@ static char *summary(const GPtrArray *all)
                            requests, received, sent);
 }
 
-/* @end: what is behind each line; @rows: how many shares there is room for. */
+/* @end: what is behind each line; @rows: how many there is room for. */
 static void print_text(const GPtrArray *all, const char *end, unsigned rows)
 {
     g_autofree char *head = summary(all);
     g_autofree char *names = g_strdup_printf(
         COLUMNS, "DOMAIN", "SHARE", "REQ/S", "RECV/S", "SENT/S", "NOW",
         "MOST", "SERVER", "QUEUE", "ERR/S", "STK");
-    unsigned i;
+    unsigned shown = all->len > rows ? rows - 1 : all->len, i;
 
     printf("%s%s%s%s", head, end, names, end);
-    for (i = 0; i < MIN(all->len, rows); i++) {
+    for (i = 0; i < shown; i++) {
         g_autofree char *line = line_of(all->pdata[i]);
 
         printf("%s%s", line, end);
     }
-    if (all->len > rows) {
-        printf("and %u more%s", all->len - rows, end);
+    if (all->len > shown) {
+        printf("and %u more%s", all->len - shown, end);
     }
 }
 
@@ -175,11 +189,11 @@ static void screen_draw(const GPtrArray *all)
     unsigned rows = ROWS;
 
     if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 &&
-        size.ws_row > ROWS_ABOVE) {
+        size.ws_row > ROWS_BESIDE) {
         rows = size.ws_row;
     }
     printf("\033[H");
-    print_text(all, "\033[K\n", rows - ROWS_ABOVE);
+    print_text(all, "\033[K\n", rows - ROWS_BESIDE);
     printf("\033[J");
 }
 
