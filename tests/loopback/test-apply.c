@@ -5,10 +5,15 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include <pwd.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "process.h"
 #include "tool.h"
+
+#define USER "nobody"
 
 /* The file of a guest by name. */
 static void write_shares(Fixture *f, const char *name, const char *lines)
@@ -120,7 +125,7 @@ static void test_watch(void)
     lines = tool_share_of(f, "share", "\n");
     write_shares(f, "guest8", lines);
     write_shares(f, "guest9", lines);
-    watch = tool_watch(f);
+    watch = tool_watch(f, NULL);
     /* That which was there before, and that which comes. */
     await_share(f, "mine");
     second = fixture_beside(f);
@@ -152,12 +157,42 @@ static void test_paused(void)
     loop_domain_pause(f->loop, f->domid, true);
     lines = tool_share_of(f, "share", "\n");
     write_shares(f, "guest7", lines);
-    watch = tool_watch(f);
+    watch = tool_watch(f, NULL);
     g_usleep(1000000);
     g_assert_cmpint(tool_started(f), ==, 0);
     loop_domain_pause(f->loop, f->domid, false);
     await_share(f, "share");
     /* Its QEMU is not a part of it. */
+    process_stop(&watch);
+    end_qemu(f, "share");
+    fixture_down(f);
+}
+
+/* What it starts is that user's. */
+static void test_user(void)
+{
+    Fixture *f = tool_begin();
+    const struct passwd *user = getpwnam(USER);
+    g_autofree char *lines = NULL, *process = NULL;
+    struct stat st;
+    GPid watch;
+
+    if (!f) {
+        return;
+    }
+    if (getuid() != 0 || !user) {
+        g_test_skip("only root can become " USER);
+        fixture_down(f);
+        return;
+    }
+    g_assert_cmpint(chmod(f->dir, 0777), ==, 0);
+    lines = tool_share_of(f, "share", "\n");
+    write_shares(f, "guest7", lines);
+    watch = tool_watch(f, USER);
+    await_share(f, "share");
+    process = g_strdup_printf("/proc/%d/task", (int)tool_started(f));
+    g_assert_cmpint(stat(process, &st), ==, 0);
+    g_assert_cmpint(st.st_uid, ==, user->pw_uid);
     process_stop(&watch);
     end_qemu(f, "share");
     fixture_down(f);
@@ -170,5 +205,6 @@ int main(int argc, char **argv)
     g_test_add_func("/apply/wrong", test_wrong);
     g_test_add_func("/apply/watch", test_watch);
     g_test_add_func("/apply/paused", test_paused);
+    g_test_add_func("/apply/user", test_user);
     return g_test_run();
 }

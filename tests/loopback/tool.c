@@ -63,10 +63,10 @@ void tool_check(ToolCall *call, int status, const char *text)
     g_clear_pointer(&call->err, g_free);
 }
 
-GPid tool_watch(Fixture *f)
+GPid tool_watch(Fixture *f, const char *user)
 {
     const char *words[TOOL_MAX_WORDS] = {
-        "-Q", g_getenv("LOOP_QEMU"), "watch",
+        "watch", "-Q", g_getenv("LOOP_QEMU"), user ? "-u" : NULL, user,
     };
     const char *argv[TOOL_MAX_WORDS + BEFORE + 1] = { 0 };
     g_autofree char *log = g_build_filename(f->dir, "watch", NULL);

@@ -56,7 +56,7 @@ static void help(void)
            "  -d, --delay=SECS    top: between them [%d]\n"
            "  -q, --qmp=SOCKET    of the domain's QEMU, if not libxl's\n"
            "  -Q, --qemu=PROGRAM  to start for a domain without\n"
-           "  -u, --user=USER     attach: whom that runs as, in a sandbox\n"
+           "  -u, --user=USER     whom that runs as, in a sandbox\n"
            "  -t, --timeout=SECS  how long to wait for the other side [%d]\n"
            "  -h, --help          show this\n"
            "  -V, --version       show the version\n"

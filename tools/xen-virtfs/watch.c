@@ -24,12 +24,18 @@
 static void G_GNUC_NORETURN run_apply(Host *host, unsigned domid)
 {
     char number[16], timeout[16];
+    /* The last two are for -u. */
+    const char *argv[] = { "xen-virtfs", "apply", number, "-Q", host->qemu,
+                           "-t", timeout, NULL, NULL, NULL };
 
     signal(SIGCHLD, SIG_DFL);
     snprintf(number, sizeof(number), "%u", domid);
     snprintf(timeout, sizeof(timeout), "%d", host->timeout_ms / 1000);
-    execl("/proc/self/exe", "xen-virtfs", "-Q", host->qemu, "-t", timeout,
-          "apply", number, NULL);
+    if (host->user) {
+        argv[G_N_ELEMENTS(argv) - 3] = "-u";
+        argv[G_N_ELEMENTS(argv) - 2] = host->user;
+    }
+    execv("/proc/self/exe", (char **)argv);
     perror("xen-virtfs: /proc/self/exe");
     _exit(TOOL_REFUSED);
 }
