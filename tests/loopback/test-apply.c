@@ -6,6 +6,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <pwd.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -168,6 +169,40 @@ static void test_paused(void)
     fixture_down(f);
 }
 
+/* Of a domain that has gone, and whose QEMU was killed before. */
+static void test_swept(void)
+{
+    Fixture *f = tool_begin(), *second, *third, *fourth;
+    g_autofree char *lines = NULL;
+    GPid watch, pid;
+    int waited;
+
+    if (!f) {
+        return;
+    }
+    lines = tool_share_of(f, "share", "\n");
+    write_shares(f, "guest8", lines);
+    second = fixture_beside(f);
+    third = fixture_beside(second);
+    watch = tool_watch(f, NULL);
+    await_share(second, "share");
+    pid = tool_started(second);
+    kill(pid, SIGKILL);
+    tool_assert_ends(pid);
+    loop_reap(f->loop, pid);
+    fixture_down(second);
+    g_assert_true(tool_exists(f, "backend/9pfs/8/0"));
+    fourth = fixture_beside(third);
+    for (waited = 0; tool_exists(f, "backend/9pfs/8"); waited++) {
+        g_assert_cmpint(waited, <, 10000);
+        g_usleep(1000);
+    }
+    process_stop(&watch);
+    fixture_down(fourth);
+    fixture_down(third);
+    fixture_down(f);
+}
+
 /* What it starts is that user's. */
 static void test_user(void)
 {
@@ -205,6 +240,7 @@ int main(int argc, char **argv)
     g_test_add_func("/apply/wrong", test_wrong);
     g_test_add_func("/apply/watch", test_watch);
     g_test_add_func("/apply/paused", test_paused);
+    g_test_add_func("/apply/swept", test_swept);
     g_test_add_func("/apply/user", test_user);
     return g_test_run();
 }

@@ -322,7 +322,10 @@ static void test_killed(void)
     loop_reap(f->loop, pid);
 
     tool_run(f, 0, "9pfs/1     two              InitWait", "list", "7");
-    tool_run(f, 0, "\"stats\": null", "-j", "status", "7", "one");
+    call = (ToolCall) { .f = f, .words = { "-j", "status", "7", "one" } };
+    tool_call(&call);
+    g_assert_nonnull(strstr(call.err, "no numbers: QEMU at "));
+    tool_check(&call, 0, "\"stats\": null");
     /* Nobody but the guest has to let go. */
     call = (ToolCall) { .f = f, .words = { "-t", "30", "detach", "7", "one" } };
     start = g_get_monotonic_time();

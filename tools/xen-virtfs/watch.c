@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "commands.h"
+#include "device.h"
 #include "domain.h"
 #include "shares.h"
 
@@ -96,6 +97,32 @@ static bool scan(Host *host, GHashTable **known)
     return paused;
 }
 
+static bool is_gone(Host *host, unsigned domid)
+{
+    xc_domaininfo_t info;
+
+    return xc_domain_getinfo_single(host->xc, domid, &info) != 0 ||
+        info.flags & XEN_DOMINF_dying;
+}
+
+/*
+ * The toolstack knows only those that it has made, and a QEMU that was killed
+ * has left its own. The next domain of that number shall not find them.
+ */
+static void sweep(Host *host)
+{
+    g_autoptr(GPtrArray) all = device_list(host, -1);
+    unsigned i;
+
+    for (i = 0; i < all->len; i++) {
+        const Device *dev = all->pdata[i];
+
+        if (g_str_equal(dev->server, "qemu") && is_gone(host, dev->domid)) {
+            device_remove(host, dev, NULL);
+        }
+    }
+}
+
 /* Returns: false when xenstored has gone. */
 static bool await(Host *host, int timeout_ms)
 {
@@ -124,6 +151,7 @@ bool command_watch(Host *host, char **words G_GNUC_UNUSED,
         return false;
     }
     do {
+        sweep(host);
         paused = scan(host, &known);
     } while (await(host, paused ? PAUSED_MS : -1));
     g_hash_table_unref(known);
