@@ -3,7 +3,36 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include <sys/mount.h>
+#include <sys/stat.h>
+
 #include "fixture.h"
+
+const char *const fixture_models[4] = {
+    "none", "passthrough", "mapped-xattr", "mapped-file",
+};
+
+char *fixture_mount(Fixture *f, const char *name, const char *fs,
+                    const char *options)
+{
+    char *path = g_build_filename(f->dir, name, NULL);
+
+    g_assert_cmpint(mkdir(path, 0755), ==, 0);
+    if (fs && mount(name, path, fs, 0, options) < 0) {
+        g_test_skip("mount() is not permitted");
+        fixture_down(f);
+        g_clear_pointer(&path, g_free);
+    }
+    return path;
+}
+
+void fixture_unmount(char *path, const char *fs)
+{
+    if (fs) {
+        g_assert_cmpint(umount(path), ==, 0);
+    }
+    g_free(path);
+}
 
 void fixture_file(Fixture *f, const char *name, const void *data, size_t len)
 {

@@ -124,13 +124,23 @@ void fixture_check(Fixture *f);
 char *fixture_why(Fixture *f, Fe *fe);
 
 /*
+ * fixture_mount: a folder beside the shared one, on a file system of type @fs
+ *     of its own, or where that is NULL on that of the others; the path, to be
+ *     freed after fixture_unmount(), which comes after fixture_down(). NULL
+ *     where mount() is not permitted: the test is skipped, the fixture is down.
  * fixture_file: write a file of the shared folder; @name may have folders in
  *     it.
  * fixture_pattern: the same, of bytes that tell where they are; returns them,
  *     to be freed.
  */
+char *fixture_mount(Fixture *f, const char *name, const char *fs,
+                    const char *options);
+void fixture_unmount(char *path, const char *fs);
 void fixture_file(Fixture *f, const char *name, const void *data, size_t len);
 uint8_t *fixture_pattern(Fixture *f, const char *name, uint32_t len);
+
+/* All of QEMU's. */
+extern const char *const fixture_models[4];
 
 /*
  * The backend's type and dialect, and whether devices are virtfs by default.

@@ -3,7 +3,6 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#include <sys/mount.h>
 #include <sys/stat.h>
 
 #include "hung.h"
@@ -22,12 +21,8 @@ bool hung_up(Hung *h, const char *dispatch)
         return false;
     }
     h->f = fixture_up();
-    h->folder = g_build_filename(h->f->dir, "hung", NULL);
-    g_assert_cmpint(mkdir(h->folder, 0755), ==, 0);
-    if (mount("hung", h->folder, "tmpfs", 0, NULL) < 0) {
-        g_test_skip("mount() is not permitted");
-        fixture_down(h->f);
-        g_free(h->folder);
+    h->folder = fixture_mount(h->f, "hung", "tmpfs", NULL);
+    if (!h->folder) {
         return false;
     }
     g_assert_cmpint(stat(h->folder, &st), ==, 0);
@@ -110,8 +105,7 @@ void hung_remove(Hung *h)
     loop_fs_watch(h->f->loop, 0);
     loop_fs_only(h->f->loop, 0);
     fixture_down(h->f);
-    g_assert_cmpint(umount(h->folder), ==, 0);
-    g_free(h->folder);
+    fixture_unmount(h->folder, "tmpfs");
 }
 
 void hung_down(Hung *h)

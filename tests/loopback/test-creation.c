@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,10 +20,6 @@ typedef struct Creation {
     char *share;
 } Creation;
 
-static const char *const models[] = {
-    "none", "passthrough", "mapped-xattr", "mapped-file",
-};
-
 static bool creation_up(Creation *c, const char *model, const char *version,
                         const char *fs)
 {
@@ -34,12 +29,8 @@ static bool creation_up(Creation *c, const char *model, const char *version,
         return false;
     }
     c->f = fixture_up();
-    c->share = g_build_filename(c->f->dir, "made", NULL);
-    g_assert_cmpint(mkdir(c->share, 0755), ==, 0);
-    if (fs && mount("made", c->share, fs, 0, NULL) < 0) {
-        g_test_skip("mount() is not permitted");
-        fixture_down(c->f);
-        g_free(c->share);
+    c->share = fixture_mount(c->f, "made", fs, NULL);
+    if (!c->share) {
         return false;
     }
     c->front = fixture_connect_as(c->f, &(DeviceOpts) {
@@ -54,10 +45,7 @@ static void creation_down(Creation *c, const char *fs)
 {
     fixture_close(c->f, c->front);
     fixture_down(c->f);
-    if (fs) {
-        g_assert_cmpint(umount(c->share), ==, 0);
-    }
-    g_free(c->share);
+    fixture_unmount(c->share, fs);
 }
 
 static char *path_of(Creation *c, const char *name)
@@ -242,10 +230,10 @@ static void add(const char *group, const char *model, GTestDataFunc test)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    for (size_t i = 0; i < G_N_ELEMENTS(models); i++) {
-        add("there", models[i], test_there);
-        add("there-dotu", models[i], test_there_dotu);
-        add("other", models[i], test_other);
+    for (size_t i = 0; i < G_N_ELEMENTS(fixture_models); i++) {
+        add("there", fixture_models[i], test_there);
+        add("there-dotu", fixture_models[i], test_there_dotu);
+        add("other", fixture_models[i], test_other);
     }
     add("refused", "mapped-xattr", test_refused);
     add("refused", "mapped-file", test_refused);

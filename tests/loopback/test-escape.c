@@ -29,10 +29,6 @@ typedef struct Escape {
     char *secret;
 } Escape;
 
-static const char *const models[] = {
-    "none", "passthrough", "mapped-xattr", "mapped-file",
-};
-
 static bool is_mapped(const char *model)
 {
     return g_str_has_prefix(model, "mapped");
@@ -543,11 +539,12 @@ int main(int argc, char **argv)
 
     g_test_init(&argc, &argv, NULL);
     for (i = 0; i < G_N_ELEMENTS(tests); i++) {
-        for (j = 0; j < G_N_ELEMENTS(models); j++) {
+        for (j = 0; j < G_N_ELEMENTS(fixture_models); j++) {
             g_autofree char *path = g_strdup_printf("/escape/%s/%s",
-                                                    tests[i].name, models[j]);
+                                                    tests[i].name,
+                                                    fixture_models[j]);
 
-            g_test_add_data_func(path, models[j], tests[i].test);
+            g_test_add_data_func(path, fixture_models[j], tests[i].test);
         }
     }
     return g_test_run();

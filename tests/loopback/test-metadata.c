@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,26 +18,21 @@ typedef struct Meta {
     Fe *front;
     P9Client *fe;
     char *share;
-    bool mounted;
+    const char *fs;
 } Meta;
 
 static bool meta_up(Meta *m, const char *mount_options)
 {
     static const char *const more[] = { "dispatch", "worker", NULL };
 
-    *m = (Meta) { .mounted = mount_options };
+    *m = (Meta) { .fs = mount_options ? "tmpfs" : NULL };
     if (fixture_backend() != BACKEND_OURS) {
         g_test_skip("others have the server as it is in QEMU");
         return false;
     }
     m->f = fixture_up();
-    m->share = g_build_filename(m->f->dir, "mapped", NULL);
-    g_assert_cmpint(mkdir(m->share, 0755), ==, 0);
-    if (m->mounted &&
-        mount("mapped", m->share, "tmpfs", 0, mount_options) < 0) {
-        g_test_skip("mount() is not permitted");
-        fixture_down(m->f);
-        g_free(m->share);
+    m->share = fixture_mount(m->f, "mapped", m->fs, mount_options);
+    if (!m->share) {
         return false;
     }
     m->front = fixture_connect_as(m->f, &(DeviceOpts) {
@@ -53,10 +47,7 @@ static void meta_down(Meta *m)
 {
     fixture_close(m->f, m->front);
     fixture_down(m->f);
-    if (m->mounted) {
-        g_assert_cmpint(umount(m->share), ==, 0);
-    }
-    g_free(m->share);
+    fixture_unmount(m->share, m->fs);
 }
 
 /* "a", and fid 1 for it. */

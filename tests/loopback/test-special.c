@@ -20,10 +20,6 @@ typedef struct Special {
     P9Client *fe;
 } Special;
 
-static const char *const models[] = {
-    "none", "passthrough", "mapped-xattr", "mapped-file",
-};
-
 static char *path_of(Special *s, const char *name)
 {
     return g_build_filename(s->f->share, name, NULL);
@@ -148,9 +144,9 @@ static void add(const char *group, const char *model, GTestDataFunc test)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    for (size_t i = 0; i < G_N_ELEMENTS(models); i++) {
-        add("statfs", models[i], test_statfs);
-        add("open", models[i], test_open);
+    for (size_t i = 0; i < G_N_ELEMENTS(fixture_models); i++) {
+        add("statfs", fixture_models[i], test_statfs);
+        add("open", fixture_models[i], test_open);
     }
     return g_test_run();
 }
