@@ -23,10 +23,6 @@ typedef struct Files {
     P9Client *fe;
 } Files;
 
-static const char *const models[] = {
-    "none", "passthrough", "mapped-xattr", "mapped-file",
-};
-
 static bool files_up(Files *l, const char *model, const char *version)
 {
     if (fixture_backend() != BACKEND_OURS) {
@@ -103,6 +99,36 @@ static void change(Files *l, uint32_t fid, unsigned value)
     g_assert_cmpuint(fs.namelen, ==, 255);
 }
 
+/* Its extended attributes are made, seen and removed by a fid. */
+static void change_xattr(Files *l, uint32_t fid)
+{
+    static const char name[] = "user.x", value[] = "value";
+    char data[sizeof(value)];
+    uint64_t size;
+
+    twalk({.fe = l->fe, .fid = fid, .newfid = 21});
+    txattrcreate({.fe = l->fe, .fid = 21, .name = name, .size = sizeof(value)});
+    twrite({.fe = l->fe, .fid = 21, .count = sizeof(value), .data = value});
+    tclunk({.fe = l->fe, .fid = 21});
+
+    txattrwalk({.fe = l->fe, .fid = fid, .newfid = 21, .name = name,
+                .rsize = &size});
+    g_assert_cmpuint(size, ==, sizeof(value));
+    tread({.fe = l->fe, .fid = 21, .count = size, .data = data});
+    g_assert_cmpstr(data, ==, value);
+    tclunk({.fe = l->fe, .fid = 21});
+    txattrwalk({.fe = l->fe, .fid = fid, .newfid = 21, .name = "",
+                .rsize = &size});
+    g_assert_cmpuint(size, ==, sizeof(name));
+    tclunk({.fe = l->fe, .fid = 21});
+
+    twalk({.fe = l->fe, .fid = fid, .newfid = 21});
+    txattrcreate({.fe = l->fe, .fid = 21, .name = name});
+    tclunk({.fe = l->fe, .fid = 21});
+    txattrwalk({.fe = l->fe, .fid = fid, .newfid = 21, .name = name,
+                .rsize = &size, .expect_err = ENODATA});
+}
+
 /* ---- The name of an open file is taken away ---- */
 
 typedef enum Way {
@@ -172,6 +198,8 @@ static void test_open(gconstpointer opaque)
     change(&l, 2, 0604);
     if (c->way != REPLACED) {
         /* Those that are not open are as good as those that are. */
+        change_xattr(&l, 1);
+        change_xattr(&l, 3);
         change(&l, 3, 0444);
         twalk({.fe = l.fe, .fid = 3, .newfid = 5});
         change(&l, 5, 0440);
@@ -192,6 +220,9 @@ static void test_open(gconstpointer opaque)
     tclunk({.fe = l.fe, .fid = 1});
     tclunk({.fe = l.fe, .fid = 2});
     if (c->way != REPLACED) {
+        twalk({.fe = l.fe, .fid = 3, .newfid = 5});
+        txattrcreate({.fe = l.fe, .fid = 5, .name = "user.x"});
+        tclunk({.fe = l.fe, .fid = 5, .expect_err = ENOENT});
         tgetattr({.fe = l.fe, .fid = 3, .expect_err = ENOENT});
         tsetattr({.fe = l.fe, .fid = 3, .valid = P9_SETATTR_MODE,
                   .mode = 0, .expect_err = ENOENT});
@@ -355,18 +386,18 @@ static void add(const char *group, const char *model, const char *more,
 
 int main(int argc, char **argv)
 {
-    static Case cases[G_N_ELEMENTS(models) * G_N_ELEMENTS(ways)];
+    static Case cases[G_N_ELEMENTS(fixture_models) * G_N_ELEMENTS(ways)];
     Case *c = cases;
 
     g_test_init(&argc, &argv, NULL);
-    for (size_t i = 0; i < G_N_ELEMENTS(models); i++) {
+    for (size_t i = 0; i < G_N_ELEMENTS(fixture_models); i++) {
         for (size_t j = 0; j < G_N_ELEMENTS(ways); j++, c++) {
-            *c = (Case) { models[i], j };
-            add("open", models[i], ways[j], c, test_open);
+            *c = (Case) { fixture_models[i], j };
+            add("open", fixture_models[i], ways[j], c, test_open);
         }
-        add("named", models[i], NULL, models[i], test_named);
-        add("kept", models[i], NULL, models[i], test_kept);
-        add("dotu", models[i], NULL, models[i], test_dotu);
+        add("named", fixture_models[i], NULL, fixture_models[i], test_named);
+        add("kept", fixture_models[i], NULL, fixture_models[i], test_kept);
+        add("dotu", fixture_models[i], NULL, fixture_models[i], test_dotu);
     }
     return g_test_run();
 }
