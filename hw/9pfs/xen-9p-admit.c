@@ -118,11 +118,11 @@ void xen_9pfs_finished(Xen9pfsSession *session, V9fsPDU *pdu)
     xen_9p_order_end(&session->order, &admission->key);
     xen_9p_limit_end(&session->limit, &session->state, &admission->claim);
     if (admission->key.session) {
-        stat64_set(&stats->msize, session->state.msize);
+        qatomic_set(&stats->msize, session->state.msize);
     }
     if (admission->claim.num) {
-        stat64_set(&stats->fids, g_hash_table_size(session->state.fids));
-        stat64_set(&stats->most_fids, session->limit.most_fids);
+        qatomic_set(&stats->fids, g_hash_table_size(session->state.fids));
+        qatomic_set(&stats->most_fids, session->limit.most_fids);
     }
 }
 
@@ -138,7 +138,7 @@ void xen_9pfs_fid_freed(V9fsState *s, V9fsFidState *f)
 {
     Xen9pfsSession *session = container_of(s, Xen9pfsSession, state);
 
-    stat64_set(&session->stats.fids, g_hash_table_size(s->fids));
+    qatomic_set(&session->stats.fids, g_hash_table_size(s->fids));
     xen_9p_limit_freed(&session->limit, f);
     xen_9p_iounit_give(&session->iounit, f->iounit);
 }

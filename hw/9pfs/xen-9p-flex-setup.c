@@ -155,7 +155,7 @@ int flex_connect(Xen9pfsSession *session, const Xen9pfsRingConf *conf,
 
     xen_9p_pass_init(&flex->pass, session, &flex_pass_ops, flex);
     session->connection = flex;
-    stat64_set(&session->stats.rings, num_rings);
+    qatomic_set(&session->stats.rings, num_rings);
     xen_9p_reply_pool_init(&flex->replies, 0);
     for (unsigned i = 0; i < num_rings; i++) {
         FlexRing *ring = &flex->rings[i];

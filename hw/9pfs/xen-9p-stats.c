@@ -64,16 +64,16 @@ void xen_9pfs_stats_begin(Xen9pfsStats *stats, Xen9pfsStatsFlight *flight,
     bool known = type < XEN_9PFS_STATS_TYPES && type % 2 == 0 &&
         type_names[type / 2];
     Xen9pfsStatsType *of = &stats->types[known ? type / 2 : 0];
-    uint64_t in_flight = stat64_get(&stats->in_flight) + 1;
+    uint64_t in_flight = qatomic_read(&stats->in_flight) + 1;
 
     flight->type = known ? type : 0;
     flight->begin = now;
     xen_9pfs_stat_add(&of->requests, 1);
     xen_9pfs_stat_add(&of->bytes_received, size);
     times_add(&stats->queue, now - since);
-    stat64_set(&stats->in_flight, in_flight);
-    if (in_flight > stat64_get(&stats->most_in_flight)) {
-        stat64_set(&stats->most_in_flight, in_flight);
+    qatomic_set(&stats->in_flight, in_flight);
+    if (in_flight > qatomic_read(&stats->most_in_flight)) {
+        qatomic_set(&stats->most_in_flight, in_flight);
     }
 }
 
@@ -113,33 +113,33 @@ static bool visit_totals(const Xen9pfsStats *stats, Visitor *v, Error **errp)
     uint64_t requests = 0, received = 0, sent = 0, errors = 0;
 
     for (size_t i = 0; i < ARRAY_SIZE(stats->types); i++) {
-        requests += stat64_get(&stats->types[i].requests);
-        received += stat64_get(&stats->types[i].bytes_received);
-        sent += stat64_get(&stats->types[i].bytes_sent);
-        errors += stat64_get(&stats->types[i].errors);
+        requests += qatomic_read(&stats->types[i].requests);
+        received += qatomic_read(&stats->types[i].bytes_received);
+        sent += qatomic_read(&stats->types[i].bytes_sent);
+        errors += qatomic_read(&stats->types[i].errors);
     }
     const Number all[] = {
-        { "rings", stat64_get(&stats->rings) },
-        { "msize", stat64_get(&stats->msize) },
+        { "rings", qatomic_read(&stats->rings) },
+        { "msize", qatomic_read(&stats->msize) },
         { "requests", requests },
         { "bytes-received", received },
         { "bytes-sent", sent },
         { "errors", errors },
-        { "in-flight", stat64_get(&stats->in_flight) },
-        { "most-in-flight", stat64_get(&stats->most_in_flight) },
-        { "fids", stat64_get(&stats->fids) },
-        { "most-fids", stat64_get(&stats->most_fids) },
-        { "replies-waited", stat64_get(&stats->replies_waited) },
-        { "calls-in-place", stat64_get(&stats->calls_in_place) },
-        { "calls-in-workers", stat64_get(&stats->calls_in_workers) },
-        { "events", stat64_get(&stats->events) },
-        { "notifications", stat64_get(&stats->notifications) },
-        { "grants", stat64_get(&stats->grants.mapped) },
-        { "grant-maps", stat64_get(&stats->grants.maps) },
-        { "grant-unmaps", stat64_get(&stats->grants.unmaps) },
-        { "grant-copies-from", stat64_get(&stats->grants.copies_from) },
-        { "grant-copies-to", stat64_get(&stats->grants.copies_to) },
-        { "stuck", stat64_get(&stats->stuck) },
+        { "in-flight", qatomic_read(&stats->in_flight) },
+        { "most-in-flight", qatomic_read(&stats->most_in_flight) },
+        { "fids", qatomic_read(&stats->fids) },
+        { "most-fids", qatomic_read(&stats->most_fids) },
+        { "replies-waited", qatomic_read(&stats->replies_waited) },
+        { "calls-in-place", qatomic_read(&stats->calls_in_place) },
+        { "calls-in-workers", qatomic_read(&stats->calls_in_workers) },
+        { "events", qatomic_read(&stats->events) },
+        { "notifications", qatomic_read(&stats->notifications) },
+        { "grants", qatomic_read(&stats->grants.mapped) },
+        { "grant-maps", qatomic_read(&stats->grants.maps) },
+        { "grant-unmaps", qatomic_read(&stats->grants.unmaps) },
+        { "grant-copies-from", qatomic_read(&stats->grants.copies_from) },
+        { "grant-copies-to", qatomic_read(&stats->grants.copies_to) },
+        { "stuck", qatomic_read(&stats->stuck) },
     };
 
     return visit_numbers(v, all, ARRAY_SIZE(all), errp);
@@ -150,14 +150,14 @@ static bool visit_type(const Xen9pfsStats *stats, size_t at, Visitor *v,
 {
     const Xen9pfsStatsType *of = &stats->types[at];
     const Number all[] = {
-        { "requests", stat64_get(&of->requests) },
-        { "bytes-received", stat64_get(&of->bytes_received) },
-        { "bytes-sent", stat64_get(&of->bytes_sent) },
-        { "errors", stat64_get(&of->errors) },
+        { "requests", qatomic_read(&of->requests) },
+        { "bytes-received", qatomic_read(&of->bytes_received) },
+        { "bytes-sent", qatomic_read(&of->bytes_sent) },
+        { "errors", qatomic_read(&of->errors) },
     };
     bool done;
 
-    if (stat64_get(&of->requests) == 0) {
+    if (qatomic_read(&of->requests) == 0) {
         return true;
     }
     if (!visit_start_struct(v, type_names[at], NULL, 0, errp)) {
@@ -193,7 +193,7 @@ static bool visit_times(const Xen9pfsStatsTimes *times, const char *name,
         return false;
     }
     for (size_t i = 0; done && i < ARRAY_SIZE(times->num); i++) {
-        uint64_t num = stat64_get(&times->num[i]);
+        uint64_t num = qatomic_read(&times->num[i]);
 
         done = visit_type_uint64(v, NULL, &num, errp);
     }

@@ -10,7 +10,7 @@
 #define HW_9PFS_XEN_9P_STATS_H
 
 #include "qapi/visitor.h"
-#include "qemu/stats64.h"
+#include "qemu/atomic.h"
 
 /* Requests have even types below 128; what is none of 9P's is of type 0. */
 #define XEN_9PFS_STATS_TYPES    128
@@ -24,15 +24,15 @@
 #define XEN_9PFS_STATS_SHORTEST 10
 
 typedef struct Xen9pfsStatsTimes {
-    Stat64 num[XEN_9PFS_STATS_TIMES];
+    uint64_t num[XEN_9PFS_STATS_TIMES];
 } Xen9pfsStatsTimes;
 
 /* Of the requests of one type. */
 typedef struct Xen9pfsStatsType {
-    Stat64 requests;            /* taken */
-    Stat64 bytes_received;      /* of them */
-    Stat64 bytes_sent;          /* of their replies */
-    Stat64 errors;              /* replies that are one */
+    uint64_t requests;          /* taken */
+    uint64_t bytes_received;    /* of them */
+    uint64_t bytes_sent;        /* of their replies */
+    uint64_t errors;            /* replies that are one */
 } Xen9pfsStatsType;
 
 /* A request in flight. */
@@ -43,11 +43,11 @@ typedef struct Xen9pfsStatsFlight {
 
 /* Operations on grants, and how many pages they were about. */
 typedef struct Xen9pfsStatsGrants {
-    Stat64 mapped;              /* pages that are mapped now */
-    Stat64 maps;
-    Stat64 unmaps;
-    Stat64 copies_from;         /* from the guest */
-    Stat64 copies_to;
+    uint64_t mapped;            /* pages that are mapped now */
+    uint64_t maps;
+    uint64_t unmaps;
+    uint64_t copies_from;       /* from the guest */
+    uint64_t copies_to;
 } Xen9pfsStatsGrants;
 
 /*
@@ -55,18 +55,18 @@ typedef struct Xen9pfsStatsGrants {
  * loop where it does not say so, and any thread may read them.
  */
 typedef struct Xen9pfsStats {
-    Stat64 rings;
-    Stat64 msize;               /* 0: no client has asked for a version */
-    Stat64 in_flight;           /* requests that are not answered yet */
-    Stat64 most_in_flight;      /* at the same time */
-    Stat64 fids;
-    Stat64 most_fids;
-    Stat64 replies_waited;      /* for room, or for access to the guest */
-    Stat64 calls_in_place;      /* of the file system */
-    Stat64 calls_in_workers;
-    Stat64 events;              /* notifications by the frontend */
-    Stat64 notifications;       /* to the frontend */
-    Stat64 stuck;               /* seconds in one call; the main thread's */
+    uint64_t rings;
+    uint64_t msize;             /* 0: no client has asked for a version */
+    uint64_t in_flight;         /* requests that are not answered yet */
+    uint64_t most_in_flight;    /* at the same time */
+    uint64_t fids;
+    uint64_t most_fids;
+    uint64_t replies_waited;    /* for room, or for access to the guest */
+    uint64_t calls_in_place;    /* of the file system */
+    uint64_t calls_in_workers;
+    uint64_t events;            /* notifications by the frontend */
+    uint64_t notifications;     /* to the frontend */
+    uint64_t stuck;             /* seconds in one call; the main thread's */
     Xen9pfsStatsGrants grants;
     Xen9pfsStatsType types[XEN_9PFS_STATS_TYPES / 2];
     Xen9pfsStatsTimes server;   /* with the server */
@@ -74,9 +74,9 @@ typedef struct Xen9pfsStats {
 } Xen9pfsStats;
 
 /* By the one thread that writes: no locked instruction is needed. */
-static inline void xen_9pfs_stat_add(Stat64 *stat, int64_t value)
+static inline void xen_9pfs_stat_add(uint64_t *stat, int64_t value)
 {
-    stat64_set(stat, stat64_get(stat) + value);
+    qatomic_set(stat, qatomic_read(stat) + value);
 }
 
 /* Pages of the guest were mapped, or unmapped, in one operation. */

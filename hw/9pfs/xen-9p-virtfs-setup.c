@@ -145,7 +145,7 @@ int virtfs_connect(Xen9pfsSession *session, const Xen9pfsRingConf *conf,
         xen_9p_channel_init(&queue->channel);
     }
     session->connection = virtfs;
-    stat64_set(&session->stats.rings, num_queues);
+    qatomic_set(&session->stats.rings, num_queues);
 
     ret = xen_9p_grants_init(&virtfs->grants, session->ctx, session->domid,
                              session->grant_policy,

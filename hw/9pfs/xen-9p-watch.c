@@ -27,7 +27,7 @@ static bool is_idle(Xen9pWatch *watch)
     Xen9pfsSession *session = watch->session;
     unsigned passes = qatomic_read(&session->passes);
 
-    if (passes != watch->passes || stat64_get(&session->stats.in_flight)) {
+    if (passes != watch->passes || qatomic_read(&session->stats.in_flight)) {
         watch->passes = passes;
         return false;
     }
@@ -45,8 +45,8 @@ static void look(void *opaque)
     bool stuck = calls % 2 && calls == watch->calls;
 
     watch->calls = calls;
-    stat64_set(&session->stats.stuck,
-               stuck ? stat64_get(&session->stats.stuck) + 1 : 0);
+    qatomic_set(&session->stats.stuck,
+                stuck ? qatomic_read(&session->stats.stuck) + 1 : 0);
     if (stuck && !watch->told) {
         watch->told = true;
         warn_report("%s: a call of the host's file system has not returned "
