@@ -7,6 +7,7 @@
  */
 #include <pwd.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -126,7 +127,7 @@ static void test_watch(void)
     lines = tool_share_of(f, "share", "\n");
     write_shares(f, "guest8", lines);
     write_shares(f, "guest9", lines);
-    watch = tool_watch(f, NULL);
+    watch = tool_watch(f, NULL, NULL);
     /* That which was there before, and that which comes. */
     await_share(f, "mine");
     second = fixture_beside(f);
@@ -158,7 +159,7 @@ static void test_paused(void)
     loop_domain_pause(f->loop, f->domid, true);
     lines = tool_share_of(f, "share", "\n");
     write_shares(f, "guest7", lines);
-    watch = tool_watch(f, NULL);
+    watch = tool_watch(f, NULL, NULL);
     g_usleep(1000000);
     g_assert_cmpint(tool_started(f), ==, 0);
     loop_domain_pause(f->loop, f->domid, false);
@@ -184,7 +185,7 @@ static void test_swept(void)
     write_shares(f, "guest8", lines);
     second = fixture_beside(f);
     third = fixture_beside(second);
-    watch = tool_watch(f, NULL);
+    watch = tool_watch(f, NULL, NULL);
     await_share(second, "share");
     pid = tool_started(second);
     kill(pid, SIGKILL);
@@ -223,13 +224,64 @@ static void test_user(void)
     g_assert_cmpint(chmod(f->dir, 0777), ==, 0);
     lines = tool_share_of(f, "share", "\n");
     write_shares(f, "guest7", lines);
-    watch = tool_watch(f, USER);
+    watch = tool_watch(f, NULL, USER);
     await_share(f, "share");
     process = g_strdup_printf("/proc/%d/task", (int)tool_started(f));
     g_assert_cmpint(stat(process, &st), ==, 0);
     g_assert_cmpint(st.st_uid, ==, user->pw_uid);
     process_stop(&watch);
     end_qemu(f, "share");
+    fixture_down(f);
+}
+
+/* The number that the program which takes QEMU's place has left, see below. */
+static GPid await_sleeper(Fixture *f)
+{
+    g_autofree char *path = g_build_filename(f->dir, "sleeper", NULL);
+    g_autofree char *text = NULL;
+    int waited;
+
+    for (waited = 0; !g_file_get_contents(path, &text, NULL, NULL) || !*text;
+         waited += 10) {
+        g_clear_pointer(&text, g_free);
+        g_assert_cmpint(waited, <, 20000);
+        g_usleep(10000);
+    }
+    return atoi(text);
+}
+
+/* A QEMU that does not start keeps its own domain waiting, and no other. */
+static void test_beside(void)
+{
+    Fixture *f = tool_begin(), *second;
+    g_autofree char *lines = NULL, *qemu = NULL, *script = NULL;
+    GPid watch, sleeper;
+
+    if (!f) {
+        return;
+    }
+    qemu = g_build_filename(f->dir, "slow-qemu", NULL);
+    script = g_strdup_printf(
+        "#!/bin/sh\n"
+        "case \"$*\" in *'-xen-domid %u '*)\n"
+        "    echo $$ >%s/sleeper; exec sleep 50\n"
+        "esac\n"
+        "exec %s \"$@\"\n", f->domid, f->dir, g_getenv("LOOP_QEMU"));
+    g_assert_true(g_file_set_contents(qemu, script, -1, NULL));
+    g_assert_cmpint(chmod(qemu, 0700), ==, 0);
+    lines = tool_share_of(f, "share", "\n");
+    write_shares(f, "guest7", lines);
+    write_shares(f, "guest8", lines);
+
+    watch = tool_watch(f, qemu, NULL);
+    sleeper = await_sleeper(f);
+    second = fixture_beside(f);
+    await_share(second, "share");
+    g_assert_cmpint(tool_started(f), ==, 0);
+    g_assert_cmpint(kill(sleeper, SIGKILL), ==, 0);
+    end_qemu(second, "share");
+    fixture_down(second);
+    process_stop(&watch);
     fixture_down(f);
 }
 
@@ -242,5 +294,6 @@ int main(int argc, char **argv)
     g_test_add_func("/apply/paused", test_paused);
     g_test_add_func("/apply/swept", test_swept);
     g_test_add_func("/apply/user", test_user);
+    g_test_add_func("/apply/beside", test_beside);
     return g_test_run();
 }

@@ -63,10 +63,11 @@ void tool_check(ToolCall *call, int status, const char *text)
     g_clear_pointer(&call->err, g_free);
 }
 
-GPid tool_watch(Fixture *f, const char *user)
+GPid tool_watch(Fixture *f, const char *qemu, const char *user)
 {
     const char *words[TOOL_MAX_WORDS] = {
-        "watch", "-Q", g_getenv("LOOP_QEMU"), user ? "-u" : NULL, user,
+        "watch", "-t", "60", "-Q", qemu ? qemu : g_getenv("LOOP_QEMU"),
+        user ? "-u" : NULL, user,
     };
     const char *argv[TOOL_MAX_WORDS + BEFORE + 1] = { 0 };
     g_autofree char *log = g_build_filename(f->dir, "watch", NULL);

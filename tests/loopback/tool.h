@@ -24,13 +24,13 @@ typedef struct ToolCall {
  * tool_call: run a ToolCall to its end; for a thread as well.
  * tool_check: assert its status, and that what it has printed has @text in it.
  * tool_run: both.
- * tool_watch: start 'xen-virtfs watch' with LOOP_QEMU, whose user may be NULL;
- *     its log is "watch" in the fixture's folder.
+ * tool_watch: start 'xen-virtfs watch' with @qemu, or with LOOP_QEMU, as @user
+ *     if there is one; its log is "watch" in the fixture's folder.
  */
 Fixture *tool_begin(void);
 gpointer tool_call(gpointer opaque);
 void tool_check(ToolCall *call, int status, const char *text);
-GPid tool_watch(Fixture *f, const char *user);
+GPid tool_watch(Fixture *f, const char *qemu, const char *user);
 
 #define tool_run(fixture, status, text, ...)                            \
     do {                                                                \

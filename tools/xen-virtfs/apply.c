@@ -66,5 +66,5 @@ bool command_apply(Host *host, char **words, int num G_GNUC_UNUSED,
         return false;
     }
     lines = g_strsplit(text, "\n", -1);
-    return host_lock(host, err) && apply(host, domid, file, lines, err);
+    return host_lock(host, domid, err) && apply(host, domid, file, lines, err);
 }

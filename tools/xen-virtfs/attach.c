@@ -267,6 +267,7 @@ bool command_attach(Host *host, char **words, int num G_GNUC_UNUSED,
 {
     unsigned domid;
 
-    return domain_find(host, words[0], &domid, err) && host_lock(host, err) &&
+    return domain_find(host, words[0], &domid, err) &&
+        host_lock(host, domid, err) &&
         attach_share(host, domid, words[1], false, err);
 }

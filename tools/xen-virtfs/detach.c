@@ -85,7 +85,8 @@ bool command_detach(Host *host, char **words, int num G_GNUC_UNUSED,
     g_autofree char *tag = NULL;
     unsigned domid;
 
-    if (!domain_find(host, words[0], &domid, err) || !host_lock(host, err)) {
+    if (!domain_find(host, words[0], &domid, err) ||
+        !host_lock(host, domid, err)) {
         return false;
     }
     dev = device_find(host, domid, words[1], err);

@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "host.h"
@@ -39,13 +38,17 @@ void host_close(Host *host)
     }
 }
 
-bool host_lock(Host *host, GError **err)
+bool host_lock(Host *host, unsigned domid, GError **err)
 {
+    /* A byte of the file for each domain. */
+    struct flock lock = {
+        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = domid, .l_len = 1,
+    };
     g_autofree char *path = g_build_filename(host->run_dir,
                                              "xen-virtfs.lock", NULL);
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
-    if (fd < 0 || flock(fd, LOCK_EX) < 0) {
+    if (fd < 0 || fcntl(fd, F_OFD_SETLKW, &lock) < 0) {
         g_set_error(err, TOOL_ERROR, TOOL_REFUSED, "%s: %s", path,
                     g_strerror(errno));
         if (fd >= 0) {

@@ -46,11 +46,12 @@ bool host_open(Host *host, GError **err);
 void host_close(Host *host);
 
 /**
- * host_lock: keep other calls of this program from changing devices
+ * host_lock: keep other calls of this program from changing a domain's devices
  *
- * Until this process ends.
+ * Until this process ends. It may wait for a QEMU for long: other domains have
+ * nothing to do with that.
  */
-bool host_lock(Host *host, GError **err);
+bool host_lock(Host *host, unsigned domid, GError **err);
 
 /**
  * host_read: the value of a xenstore node, to be freed; NULL if there is none
