@@ -301,25 +301,42 @@ static void virtfs_follow(struct virtfs_dev *dev, enum xenbus_state backend)
 	}
 }
 
-static void virtfs_work(struct work_struct *work)
+/* Under the device's lock. */
+static void virtfs_look(struct virtfs_dev *dev)
 {
-	struct virtfs_dev *dev = container_of(work, struct virtfs_dev, work);
 	/* Someone may wait for this device in order to free memory. */
 	unsigned int flags = memalloc_noio_save();
 
-	mutex_lock(&dev->lock);
 	if (!dev->removed)
 		virtfs_follow(dev, virtfs_otherend_state(dev->xdev));
-	mutex_unlock(&dev->lock);
 	memalloc_noio_restore(flags);
 }
 
+static void virtfs_work(struct work_struct *work)
+{
+	struct virtfs_dev *dev = container_of(work, struct virtfs_dev, work);
+
+	mutex_lock(&dev->lock);
+	virtfs_look(dev);
+	mutex_unlock(&dev->lock);
+}
+
+/*
+ * Here, where nobody has to be waited for: in this thread Linux 7 compares our
+ * state in xenstore with the one that it remembers, and takes a difference for
+ * another device.
+ */
 static void virtfs_backend_changed(struct xenbus_device *xdev,
 				   enum xenbus_state backend)
 {
 	struct virtfs_dev *dev = dev_get_drvdata(&xdev->dev);
 
-	queue_work(virtfs_wq, &dev->work);
+	if (!mutex_trylock(&dev->lock)) {
+		queue_work(virtfs_wq, &dev->work);
+		return;
+	}
+	virtfs_look(dev);
+	mutex_unlock(&dev->lock);
 }
 
 /* Driver */
