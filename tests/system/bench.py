@@ -4,11 +4,13 @@
 
     bench.py ROUNDS [SUBJECT,...]
 
-The subjects are stock, ours, virtfs (ours, over that protocol) and virtfs-copy,
-virtfs-map and virtfs-cached (with that grant policy); the first three if none
-are named, stock always. With 'before' among them, which is build/qemu-before,
-the others are compared with that instead, at one large sequence of writes, and
-of reads. All guests are up all the time. A round runs every case
+The subjects, of subjects.py, are stock, ours, virtfs (ours, over that protocol)
+and virtfs-copy, virtfs-map and virtfs-cached (with that grant policy); the
+first three if none are named, stock always. With 'before' among them, which is
+build/qemu-before, the others are compared with that instead, at one large
+sequence of writes, and of reads. mmap and loose are ours, mounted with that
+cache, nfs and vbd what people use instead of a share; these are compared with
+ours without a cache. All guests are up all the time. A round runs every case
 in one guest after the other, the first one's turn going round; ratios are taken
 within a round. Emulation makes absolute figures worthless, so only ratios are
 reported. Rows go to /results/rows.json.
@@ -16,29 +18,16 @@ reported. Rows go to /results/rows.json.
 
 import collections
 import json
-import os
 import statistics
 import sys
-import tarfile
-import time
 
-from xenguest import Guest, Share
+from subjects import (CACHES, FILE, FILE_SIZE, FILES, INITRAMFS, K, OTHERS, say,
+                      subject)
 
-QEMUS = {'stock': '/usr/bin/qemu-stock', 'before': '/usr/bin/qemu-before'}
-OURS = '/usr/bin/qemu-system-i386'
 SUBJECTS = 'stock,ours,virtfs'
 RESULTS = '/results/rows.json'
-# The served folders are in memory: a disk is not what is measured.
-FOLDERS = '/tmp/bench'
-INITRAMFS = '/tmp/bench.cpio'
 PARTS = ('/opt/xen-9pfs/guest.cpio', '/opt/xen-9pfs/bench.cpio')
-
-K = 1024
-# The most that the transports of Linux have.
-MSIZES = {'9pfs': 512 * K, 'virtfs': K * K}
-FILE_SIZE = 32 * K * K
 SECONDS = 4
-TICKS = os.sysconf('SC_CLK_TCK')
 
 Case = collections.namedtuple('Case', 'op size depth')
 FIO_CASES = [
@@ -46,13 +35,14 @@ FIO_CASES = [
     Case('write', 4 * K, 1), Case('write', 4 * K, 16),
     Case('write', 512 * K, 1),
 ]
+CACHE_CASES = [Case(op, size, 1) for size in (4 * K, 512 * K)
+               for op in ('read', 'write')]
 # Between these the grant policy changes its mind.
 POLICY_CASES = [Case(op, size * K, 1) for size in (4, 16, 64, 128, 256, 512)
                 for op in ('read', 'write')]
 
 # Small files: every step is one process, since in emulation to start one costs
 # as much as many requests.
-FILES, FOLDERS_OF_FILES, FILE = 160, 8, 4 * K
 STEPS = [
     ('create', 'tar -xf /tmp/files.tar'),
     ('list', 'ls -lR files >/dev/null'),
@@ -70,93 +60,53 @@ ONE_FILE_STEPS = [
 
 # --clocksource: fio would else measure the processor's, for seconds. A thread
 # for each request in flight: 9p's own reads and writes are synchronous.
-FIO = '''fio --name=it --filename=/mnt/data --output=/mnt/fio.json \
+FIO = '''fio --name=it --filename=/mnt/data --output=/tmp/fio.json \
     --output-format=json --clocksource=clock_gettime --ioengine=psync \
     --invalidate=0 --fallocate=none --allow_file_create=0 --thread \
     --group_reporting --time_based --runtime={seconds} --size={file_size} \
-    --rw={rw} --bs={case.size} --numjobs={case.depth} --percentile_list=50:99'''
+    --rw={rw} --bs={case.size} --numjobs={case.depth} --percentile_list=50:99 && cat /tmp/fio.json'''
 
 
-def say(text):
-    print(f'[{time.monotonic():6.1f} s] {text}', flush=True)
+def measure(on, run, *args):
+    """Figures of run(on, *args), which returns some of them."""
+    cpu = on.cpu_seconds()
+    figures = run(on, *args)
+    print('   ', args, figures, flush=True)
+    ops = figures.pop('ops')
+    if cpu is not None:
+        figures['cpu_us_per_op'] = (on.cpu_seconds() - cpu) * 1e6 / ops
+    return figures
 
 
-class Subject:
-    """A QEMU, its guest and the folder that it serves."""
+def fio(on, case):
+    # A sequence of large requests; small ones anywhere in the file.
+    rw = case.op if case.size > 64 * K else f'rand{case.op}'
+    said = on.guest.run(FIO.format(case=case, rw=rw, seconds=SECONDS,
+                                   file_size=FILE_SIZE))
+    # It may have had something to remark before.
+    job = json.loads(said[said.index('{'):])['jobs'][0][case.op]
+    assert not job.get('total_err')
+    percentiles = job['clat_ns']['percentile']
+    return {'ops': job['total_ios'], 'ops_per_s': job['iops'],
+            'mb_per_s': job['bw_bytes'] / 1e6,
+            'lat_us_p50': percentiles['50.000000'] / 1e3,
+            'lat_us_p99': percentiles['99.000000'] / 1e3}
 
-    def __init__(self, name):
-        self.folder = f'{FOLDERS}/{name}'
-        os.makedirs(self.folder)
-        with open(f'{self.folder}/data', 'wb') as file:
-            for _ in range(FILE_SIZE // (K * K)):
-                file.write(os.urandom(K * K))
-        self.make_archive()
-        protocol, _, policy = name.partition('-')
-        if protocol != 'virtfs':
-            protocol = '9pfs'
-        options = {'grant-policy': policy} if policy else {}
-        self.guest = Guest(name, qemu=QEMUS.get(name, OURS), shares=[
-            Share('share', self.folder, protocol=protocol, **options)],
-            initramfs=INITRAMFS)
-        self.guest.protocol = protocol
-        self.guest.create()
-        say(f'the guest on {name} is up')
-        self.guest.mount('share', '/mnt', MSIZES[protocol])
-        if policy:
-            self.guest.run(f'echo {4 * K} >'
-                           '/sys/module/9pnet_virtfs/parameters/copy_max')
-        self.guest.run('cp /mnt/files.tar /tmp')
 
-    def make_archive(self):
-        with tarfile.open(f'{self.folder}/files.tar', 'w') as archive:
-            for folder in range(FOLDERS_OF_FILES):
-                for number in range(FILES // FOLDERS_OF_FILES):
-                    info = tarfile.TarInfo(f'files/{folder}/{number}')
-                    info.size = FILE
-                    with open(f'{self.folder}/data', 'rb') as data:
-                        archive.addfile(info, data)
+def step(on, command):
+    """One step with the small files; the guest's own clock."""
+    said = on.guest.run(f'cd /mnt; read a _ </proc/uptime; {command} || '
+                        'exit; read b _ </proc/uptime; echo $a $b', 300)
+    start, end = map(float, said.split())
+    return {'ops': FILES, 'ops_per_s': FILES / max(end - start, 0.01)}
 
-    def cpu_seconds(self):
-        with open(f'/proc/{self.guest.qemu_pid()}/stat', encoding='ascii') as f:
-            words = f.read().rpartition(')')[2].split()
-        return (int(words[11]) + int(words[12])) / TICKS
 
-    def measure(self, run, *args):
-        """Figures of run(*args), which returns some of them."""
-        cpu = self.cpu_seconds()
-        figures = run(*args)
-        print('   ', args, figures, flush=True)
-        ops = figures.pop('ops')
-        figures['cpu_us_per_op'] = (self.cpu_seconds() - cpu) * 1e6 / ops
-        return figures
-
-    def fio(self, case):
-        # A sequence of large requests; small ones anywhere in the file.
-        rw = case.op if case.size > 64 * K else f'rand{case.op}'
-        self.guest.run(FIO.format(case=case, rw=rw, seconds=SECONDS,
-                                  file_size=FILE_SIZE))
-        with open(f'{self.folder}/fio.json', encoding='utf-8') as file:
-            job = json.load(file)['jobs'][0][case.op]
-        assert not job.get('total_err')
-        percentiles = job['clat_ns']['percentile']
-        return {'ops': job['total_ios'], 'ops_per_s': job['iops'],
-                'mb_per_s': job['bw_bytes'] / 1e6,
-                'lat_us_p50': percentiles['50.000000'] / 1e3,
-                'lat_us_p99': percentiles['99.000000'] / 1e3}
-
-    def step(self, command):
-        """One step with the small files; the guest's own clock."""
-        said = self.guest.run(f'cd /mnt; read a _ </proc/uptime; {command} || '
-                              'exit; read b _ </proc/uptime; echo $a $b', 300)
-        start, end = map(float, said.split())
-        return {'ops': FILES, 'ops_per_s': FILES / max(end - start, 0.01)}
-
-    def round(self, fio_cases, steps):
-        """All cases once: {case: figures}."""
-        found = {case: self.measure(self.fio, case) for case in fio_cases}
-        for name, command in steps:
-            found[Case(name, FILE, 1)] = self.measure(self.step, command)
-        return found
+def one_round(on, fio_cases, steps):
+    """All cases once: {case: figures}."""
+    found = {case: measure(on, fio, case) for case in fio_cases}
+    for name, command in steps:
+        found[Case(name, FILE, 1)] = measure(on, step, command)
+    return found
 
 
 def ratios(name, base, rounds, figure):
@@ -183,10 +133,13 @@ def row_of(name, base, case, rounds):
 def main():
     count = int(sys.argv[1])
     names = (sys.argv[2:] or [SUBJECTS])[0].split(',')
-    base = 'before' if 'before' in names else 'stock'
+    base = ('before' if 'before' in names else
+            'ours' if {*names} & {*CACHES, *OTHERS} else 'stock')
     names = names if base in names else [base] + names
     if base == 'before':
         cases = ([], ONE_FILE_STEPS)
+    elif base == 'ours':
+        cases = (CACHE_CASES, STEPS)
     elif any('-' in name for name in names):
         cases = (POLICY_CASES, [])
     else:
@@ -196,13 +149,13 @@ def main():
             with open(part, 'rb') as file:
                 whole.write(file.read())
     say(f'{len(names)} guests come up')
-    subjects = {name: Subject(name) for name in names}
+    subjects = {name: subject(name) for name in names}
     rounds = []
     for number in range(count):
         turn = number % len(names)
         found = {}
         for name in names[turn:] + names[:turn]:
-            found[name] = subjects[name].round(*cases)
+            found[name] = one_round(subjects[name], *cases)
             say(f'round {number + 1} of {count}: {name} is done')
         rounds.append(found)
     rows = [row_of(name, base, case, [{n: r[n][case] for n in r} for r in rounds])
@@ -212,8 +165,8 @@ def main():
               f'{row["backend"]} over {base}: {row["ratio_to_stock"]:5.2f} '
               f'({row["ratio_min"]:.2f} to {row["ratio_max"]:.2f}), '
               f'cpu {row["cpu_to_stock"]}', flush=True)
-    for subject in subjects.values():
-        subject.guest.shutdown()
+    for on in subjects.values():
+        on.guest.shutdown()
     with open(RESULTS, 'w', encoding='utf-8') as file:
         json.dump(rows, file)
 

@@ -194,9 +194,11 @@ class Guest:
     alive = {}
 
     def __init__(self, name, kind='pv', shares=(), qemu=OUR_QEMU, mode='agent',
-                 vcpus=1, initramfs=INITRAMFS, lines=None, suite=SUITE):
+                 vcpus=1, initramfs=INITRAMFS, lines=None, suite=SUITE,
+                 memory=256):
         self.name, self.kind, self.shares = name, kind, list(shares)
         self.qemu, self.mode, self.vcpus = qemu, mode, vcpus
+        self.memory = memory
         self.kernel = HVM_KERNEL if kind == 'hvm' else BOOT / 'vmlinux'
         self.initramfs = initramfs
         if suite and kind != 'hvm':
@@ -218,7 +220,8 @@ class Guest:
                  f'kernel = "{self.kernel}"',
                  f'ramdisk = "{self.initramfs}"',
                  f'extra = "console=hvc0 quiet {quick} {self.mode}"',
-                 'memory = 256', f'vcpus = {self.vcpus}', *self.lines]
+                 f'memory = {self.memory}', f'vcpus = {self.vcpus}',
+                 *self.lines]
         if self.qemu:
             lines += ['device_model_version = "qemu-xen"',
                       f'device_model_override = "{self.qemu}"']
