@@ -76,3 +76,28 @@ host_sources() {
 host_apt_options() {
     apt-config dump | grep -E '^Acquire::(http|https|Retries|Check)' || true
 }
+
+# apt_suite SUITE: prepare apt_for for what the host's apt knows of SUITE, with
+# all of its state in the folder $work.
+apt_suite() {
+    mkdir -p "$work"/{state/lists,cache/archives}/partial
+    touch "$work/state/status"
+    # Backports are one folder of the archive, a release is several.
+    host_sources "$1" |
+        awk -v suite="$1" 'suite !~ /-backports$|^sid$/ || $3 == suite' \
+            >"$work/sources.list"
+    apt_for apt-get update -q
+}
+
+apt_for() {
+    local tool=$1 options=() line
+    shift
+    while IFS= read -r line; do
+        options+=(-o "${line%;}")
+    done < <(host_apt_options | sed 's/ "\(.*\)";$/=\1/')
+    "$tool" "${options[@]}" -o Dir::State="$work/state" \
+        -o Dir::State::status="$work/state/status" -o Dir::Cache="$work/cache" \
+        -o Dir::Etc::sourcelist="$work/sources.list" \
+        -o Dir::Etc::sourceparts=/dev/null -o Acquire::Languages=none \
+        -o APT::Sandbox::User=root -o APT::Update::Error-Mode=any "$@"
+}
