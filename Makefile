@@ -16,7 +16,8 @@ DESTDIR ?=
 TIME ?= 60
 
 .PHONY: help demo shell check lint check-unit check-loopback check-virtio \
-        check-asan check-tsan check-system soak fuzz coverage loopback-shell compare bench figures roots \
+        check-asan check-tsan check-system check-packages check-newer soak \
+        fuzz coverage loopback-shell compare bench figures roots \
         qemu stock asan tsan deb check-deb tools images clean distclean
 
 help: ## list the targets
@@ -75,6 +76,12 @@ figures: ## what compare and bench gave, into docs/
 
 check-system: qemu tools images ## guests on real Xen, emulated (K=pytest expression MACHINES=1|2)
 	@scripts/check-system $(if $(K),"$(K)")
+
+check-packages: deb images ## the same with the packages installed in dom0, as a user has them (K=...)
+	@scripts/check-packages $(if $(K),"$(K)")
+
+check-newer: tools ## newer QEMUs of Debian's archive, on the loopback (QEMU_SRC=tree: that one)
+	@scripts/check-newer
 
 roots: ## the Debian 13 roots in which everything happens
 	@scripts/roots

@@ -8,9 +8,11 @@ import subprocess
 
 import pytest
 
-from xenguest import (CONNECTED, INIT_WAIT, INITIALISING, OUR_QEMU, STORE,
-                      Share, granted_pages, wait_for)
+from xenguest import (CONNECTED, INIT_WAIT, INITIALISING, OUR_QEMU, PACKAGES,
+                      STORE, Share, granted_pages, wait_for)
 
+long = pytest.mark.skipif(
+    not PACKAGES, reason="takes minutes: 'make check-packages' runs it")
 
 # Guest does not tell devices apart that have the same number.
 VIRTFS_DEVID = 20
@@ -227,28 +229,43 @@ def test_device_model_args(new_guest, folder):
     assert not STORE.ls(f'/local/domain/0/backend/9pfs/{guest.domid}')
 
 
-def test_again_from_xl(new_guest, folder):
-    """What xl knows nothing of, and libxl keeps over a reboot: options behind
-    the model, and a share over virtfs."""
+@pytest.mark.parametrize('kind', [
+    'pv', pytest.param('pvh', marks=long), pytest.param('hvm', marks=long)])
+def test_kept_by_xl(new_guest, folder, kind):
+    """What xl knows nothing of, and libxl keeps over reboot, save and restore:
+    options behind the model, and a share over virtfs."""
     (folder / 'file').write_text('text\n')
-    guest = new_guest('kept', shares=[Share('fixed', folder, 'none;readonly=on')])
+    guest = new_guest('kept', kind, [Share('fixed', folder, 'none;readonly=on')])
     usual = guest.config()
     device = (f'xen-9pfs,protocol=virtfs,mount_tag=fast,path={folder},'
               f'security_model=none,devid={VIRTFS_DEVID}')
-    guest.config = lambda: (
-        f'{usual}device_model_args_pv = [ "-device", "{device}" ]\n')
-    guest.create()
-    for reboots in range(2):
+    args = 'device_model_args_hvm' if kind == 'hvm' else 'device_model_args_pv'
+    guest.config = lambda: f'{usual}{args} = [ "-device", "{device}" ]\n'
+
+    def wait():
         guest.devids[VIRTFS_DEVID] = 'virtfs'
         for devid in guest.devids:
             guest.wait_state(devid, CONNECTED)
+        assert STORE.read(guest.backend(0) + '/security_model') == (
+            'none;readonly=on')
+
+    def use_virtfs():
+        guest.mount('fast', '/mnt', protocol='virtfs')
+        guest.run('echo more >/mnt/new; rm /mnt/new; umount /mnt')
+
+    guest.create()
+    for reboots in range(2):
+        wait()
         guest.mount('fixed', '/mnt')
         assert 'Read-only' in guest.fails('echo more >>/mnt/file')
         assert guest.run('cat /mnt/file; umount /mnt') == 'text\n'
-        guest.mount('fast', '/mnt', protocol='virtfs')
-        guest.run('echo more >/mnt/new; rm /mnt/new; umount /mnt')
+        use_virtfs()
         if reboots < 1:
             guest.reboot()
+    # What Linux's own frontend makes of 9pfs then, see "Saving and migrating".
+    guest.save_and_restore()
+    wait()
+    use_virtfs()
     guest.destroy()
 
 

@@ -19,7 +19,10 @@ from xen.lowlevel import xs as xenstore
 
 # Device type: the transport's name in the guest.
 TRANSPORTS = {'9pfs': 'xen', 'virtfs': 'virtfs'}
-OUR_QEMU = '/usr/bin/qemu-system-i386'
+# Whether packages are installed, see scripts/check-packages.
+PACKAGES = os.environ.get('PACKAGES', '')
+OUR_QEMU = ('/usr/libexec/xen-9pfs-qemu-system-i386' if PACKAGES else
+            '/usr/bin/qemu-system-i386')
 # The kernel of PV and PVH guests: '', or the suite of one of scripts/kernels
 SUITE = os.environ.get('GUEST_KERNEL', '')
 HVM_KERNEL = f'/boot/vmlinuz-{os.uname().release}'
@@ -43,12 +46,15 @@ INITIALISING, INIT_WAIT, INITIALISED, CONNECTED, CLOSING, CLOSED = range(1, 7)
 
 # QEMU's log may always say this: the 9P server's advice at a small msize, that
 # calls end after their device (emulation is slow), how libxl ends a device
-# model, whose job a PV console is, and where others are.
+# model, whose job a PV console is, and where others are; and of an HVM guest
+# that is restored.
 USUAL_LOG = re.compile(r"degraded performance: a reasonable high msize"
                        r"|its memory stays mapped until they end"
                        r"|terminating on signal \d+ from pid \d+ \("
                        r"|declining to handle console type 'xenconsoled'"
-                       r"|VNC server running on|char device redirected to")
+                       r"|VNC server running on|char device redirected to"
+                       r"|when runstate is INMIGRATE"
+                       r"|migration to a file is deprecated")
 # And a guest's kernel: how long a driver's devices take to connect, and how
 # slow the emulation is.
 USUAL_WARNINGS = re.compile(r'xenbus_probe_frontend: Waiting|\] (\d+s\.\.\.)*$'
@@ -243,14 +249,17 @@ class Guest:
             if self.log_file() != before:
                 self.log_seen = 0
             self.domid = self.find_domid()
-            self.devids = {devid: '9pfs' for devid in range(len(self.shares))
-                           if self.shares[devid].protocol == '9pfs'}
+            self.devids = self.devids_of_xl()
             if self.domid is not None:
                 Guest.alive[self.domid] = self
         self.add_virtfs()
         if '-p' not in options:
             self.connect()
         return self
+
+    def devids_of_xl(self):
+        return {devid: '9pfs' for devid, share in enumerate(self.shares)
+                if share.protocol == '9pfs'}
 
     def add_virtfs(self):
         """Its shares over virtfs, which xl does not know."""
@@ -302,7 +311,7 @@ class Guest:
         self.gone()
         xl('restore', '-p', image, timeout=300)
         os.unlink(image)
-        self.domid, self.devids = self.find_domid(), {}
+        self.domid, self.devids = self.find_domid(), self.devids_of_xl()
         Guest.alive[self.domid] = self
         self.add_virtfs()
         xl('unpause', str(self.domid))
@@ -503,7 +512,7 @@ class Guest:
         self.domid = wait_for('the next domain', self.find_domid)
         Guest.alive[self.domid] = self
         self.log_seen = 0
-        self.devids = dict.fromkeys(range(len(self.shares)), '9pfs')
+        self.devids = self.devids_of_xl()
         self.connect()
 
     def shutdown(self):
@@ -518,7 +527,7 @@ def domains():
 
 
 def qemus():
-    """{domid: pid} of every running device model."""
+    """{domid: pid} of every running device model but dom0's own."""
     found = {}
     for pid in filter(str.isdigit, os.listdir('/proc')):
         try:
@@ -528,6 +537,7 @@ def qemus():
             continue    # it has ended before it was opened, or read
         if b'-xen-domid' in args:
             found[int(args[args.index(b'-xen-domid') + 1])] = int(pid)
+    found.pop(0, None)
     return found
 
 
