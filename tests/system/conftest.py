@@ -27,6 +27,7 @@ LIMIT = 1200
 def pytest_configure(config):
     config.addinivalue_line('markers', 'core: runs on PV, PVH and HVM')
     config.addinivalue_line('markers', 'protocols: runs over 9pfs and virtfs')
+    config.addinivalue_line('markers', 'lengthy: make check leaves it out')
 
 
 def pytest_generate_tests(metafunc):
@@ -46,6 +47,20 @@ def pytest_collection_modifyitems(config, items):
             'hvm', 'virtfs')
     config.hook.pytest_deselected(items=[i for i in items if not wanted(i)])
     items[:] = filter(wanted, items)
+
+
+LEFT_OUT = set()
+
+
+def pytest_deselected(items):
+    LEFT_OUT.update(i.nodeid for i in items if i.get_closest_marker('lengthy'))
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if 'not lengthy' in config.option.keyword:
+        terminalreporter.write_line(
+            f'{len(LEFT_OUT)} tests are left out here, since they take long: '
+            '\'make check-system K=lengthy\'')
 
 
 # What must hold

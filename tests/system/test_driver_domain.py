@@ -5,6 +5,8 @@ import lzma
 import os
 from pathlib import Path
 
+import pytest
+
 from xenguest import INIT_WAIT, OUR_QEMU, STORE, Share, wait_for
 
 DRIVERS = Path(f'/usr/lib/modules/{os.uname().release}/kernel/drivers/xen')
@@ -27,6 +29,7 @@ def start_driver_domain(guest, folder):
               'mount -t xenfs x /proc/xen; echo text >/share/file')
 
 
+@pytest.mark.lengthy
 def test_driver_domain(new_guest, folder):
     driver = new_guest('driver', shares=[
         Share('tools', '/usr', 'none;readonly=on'), Share('modules', folder)])

@@ -16,7 +16,7 @@ PROGRAM = f'--qemu={OUR_QEMU}'
 # A command in dom0, emulated and beside others.
 SOON = 20
 
-pytestmark = pytest.mark.protocols
+pytestmark = [pytest.mark.protocols, pytest.mark.lengthy]
 
 
 def soon(function, *args):

@@ -56,6 +56,7 @@ def test_stress_ng(place):
     assert not os.listdir(place.outside)
 
 
+@pytest.mark.lengthy
 def test_pause(place):
     """The guest stands still again and again, in the middle of its requests."""
     script = '''set -e; cd /mnt/work

@@ -11,6 +11,7 @@ import pytest
 from test_tools import detach, tool
 from xenguest import CONNECTED, OUR_QEMU, Share, wait_for
 
+pytestmark = pytest.mark.lengthy
 USER = 'nobody'
 SANDBOX = 'on,obsolete=deny,spawn=deny,resourcecontrol=deny'
 # What udev's rule in docs/system gives to a group.
