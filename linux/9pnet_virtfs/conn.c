@@ -89,6 +89,7 @@ void virtfs_conn_violated(struct virtfs_conn *conn, const char *how)
 struct virtfs_conn *virtfs_conn_new(struct virtfs_dev *dev)
 {
 	struct virtfs_conn *conn = kvzalloc(sizeof(*conn), GFP_KERNEL);
+	unsigned int i;
 
 	if (!conn)
 		return NULL;
@@ -101,6 +102,8 @@ struct virtfs_conn *virtfs_conn_new(struct virtfs_dev *dev)
 	INIT_WORK(&conn->free_work, virtfs_conn_free_work);
 	init_llist_head(&conn->dead);
 	virtfs_pool_init(conn);
+	for (i = 0; i < VIRTFS_MAX_QUEUES; i++)
+		virtfs_queue_init(conn->queues + i, conn);
 	spin_lock_irq(&dev->gate);
 	dev->conn = conn;
 	spin_unlock_irq(&dev->gate);

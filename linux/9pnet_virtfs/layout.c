@@ -76,7 +76,7 @@ static unsigned int virtfs_run_slots(const struct virtfs_conn *conn,
 
 /* Slots that a transaction needs at the most */
 unsigned int virtfs_most_slots(const struct virtfs_conn *conn,
-			      const struct virtfs_room *room)
+			       const struct virtfs_room *room)
 {
 	struct virtfs_layout at = virtfs_layout(conn, room);
 	unsigned int slots;

@@ -171,6 +171,40 @@ void virtfs_pool_put(struct virtfs_conn *conn, struct virtfs_page **pages,
 	wake_up(&pool->returned);
 }
 
+/**
+ * virtfs_pool_lend - ask whether a task that has pages may sleep
+ * @conn: the connection
+ * @count: how many it has that are kept
+ *
+ * It may wait for a page fault, which may be one of a file of this very mount,
+ * and so for another request. That needs pages: the reserve has to be left.
+ *
+ * Return: true, until virtfs_pool_unlend(), or false.
+ */
+bool virtfs_pool_lend(struct virtfs_conn *conn, unsigned int count)
+{
+	struct virtfs_pool *pool = &conn->pool;
+	unsigned long flags;
+	bool may;
+
+	spin_lock_irqsave(&pool->lock, flags);
+	may = pool->lent + count + VIRTFS_POOL_RESERVE <= pool->kept;
+	if (may)
+		pool->lent += count;
+	spin_unlock_irqrestore(&pool->lock, flags);
+	return may;
+}
+
+void virtfs_pool_unlend(struct virtfs_conn *conn, unsigned int count)
+{
+	struct virtfs_pool *pool = &conn->pool;
+	unsigned long flags;
+
+	spin_lock_irqsave(&pool->lock, flags);
+	pool->lent -= count;
+	spin_unlock_irqrestore(&pool->lock, flags);
+}
+
 /*
  * Under the pool's lock: how many pages have to be made, so that @count are
  * free that are kept; or -ENOSPC.

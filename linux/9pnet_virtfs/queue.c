@@ -18,13 +18,12 @@ static void virtfs_queue_violated(struct virtfs_queue *queue, const char *how)
 	virtfs_conn_violated(queue->conn, how);
 }
 
-/* The slots of @txn are free again. */
+/* The slots of @txn are free again; the ring's reference is the caller's. */
 static void virtfs_queue_drop(struct virtfs_queue *queue,
 			      struct virtfs_txn *txn)
 {
 	queue->txns[txn->id] = NULL;
 	__clear_bit(txn->id, queue->ids);
-	virtfs_txn_put_atomic(txn);
 }
 
 /*
@@ -43,6 +42,7 @@ static void virtfs_queue_answer(struct virtfs_queue *queue,
 	status = virtfs_txn_complete(txn);
 	txn->req = NULL;
 	virtfs_queue_drop(queue, txn);
+	virtfs_txn_put_atomic(txn);
 	if (!req)
 		return;
 	if (status == REQ_STATUS_FLSHD)
@@ -321,58 +321,114 @@ bool virtfs_queue_give_up(struct virtfs_queue *queue, struct virtfs_txn *txn)
 
 /* Start and end */
 
-/* Nothing goes in any more; who waits for an answer gets EIO. */
-void virtfs_queue_fail(struct virtfs_queue *queue)
+/* A transaction in flight, one whose request waits if that is asked for. */
+static struct virtfs_txn *virtfs_queue_any(struct virtfs_queue *queue,
+					   bool waits)
 {
 	unsigned int id;
 
+	for_each_set_bit(id, queue->ids, VIRTFS_MAX_TXNS)
+		if (queue->txns[id]->req || !waits)
+			return queue->txns[id];
+	return NULL;
+}
+
+/*
+ * Nothing goes in any more; who waits for an answer gets EIO. No request is
+ * freed under the lock, since that can sleep (vfree()).
+ */
+void virtfs_queue_fail(struct virtfs_queue *queue)
+{
+	struct p9_client *client;
+	struct virtfs_txn *txn;
+	struct p9_req_t *req;
+
 	spin_lock_irq(&queue->lock);
 	queue->broken = true;
-	for_each_set_bit(id, queue->ids, VIRTFS_MAX_TXNS)
-		virtfs_txn_fail(queue->txns[id], -EIO);
+	while ((txn = virtfs_queue_any(queue, true))) {
+		client = txn->client;
+		req = txn->req;
+		p9_req_get(req);
+		virtfs_txn_fail(txn, -EIO);
+		spin_unlock_irq(&queue->lock);
+		p9_req_put(client, req);
+		spin_lock_irq(&queue->lock);
+	}
 	spin_unlock_irq(&queue->lock);
 	wake_up_all(&queue->room);
+}
+
+/* What the ring has is let go of, outside of the lock for the same reason. */
+static void virtfs_queue_clear(struct virtfs_queue *queue)
+{
+	struct virtfs_txn *txn;
+
+	spin_lock_irq(&queue->lock);
+	queue->broken = true;
+	while ((txn = virtfs_queue_any(queue, false))) {
+		virtfs_queue_drop(queue, txn);
+		spin_unlock_irq(&queue->lock);
+		virtfs_txn_put_atomic(txn);
+		spin_lock_irq(&queue->lock);
+	}
+	spin_unlock_irq(&queue->lock);
+}
+
+void virtfs_queue_init(struct virtfs_queue *queue, struct virtfs_conn *conn)
+{
+	queue->conn = conn;
+	mutex_init(&queue->turn);
+	init_waitqueue_head(&queue->room);
+	spin_lock_init(&queue->lock);
 }
 
 /* The backend is gone. Takes a queue that is half started, or not at all. */
 void virtfs_queue_stop(struct virtfs_queue *queue)
 {
 	struct virtfs_conn *conn = queue->conn;
-	unsigned int id;
 
-	if (queue->irq > 0)
+	if (queue->irq > 0) {
+		irq_update_affinity_hint(queue->irq, NULL);
 		unbind_from_irqhandler(queue->irq, queue);
-	else if (queue->evtchn)
+	} else if (queue->evtchn) {
 		xenbus_free_evtchn(conn->dev->xdev, queue->evtchn);
+	}
 	queue->irq = 0;
 	queue->evtchn = 0;
-	spin_lock_irq(&queue->lock);
-	queue->broken = true;
-	for_each_set_bit(id, queue->ids, VIRTFS_MAX_TXNS)
-		virtfs_queue_drop(queue, queue->txns[id]);
-	spin_unlock_irq(&queue->lock);
+	virtfs_queue_clear(queue);
 	if (queue->pages)
 		xenbus_teardown_ring(&queue->pages, 1 << conn->ring_order,
 				     queue->grefs);
 }
 
+/*
+ * Who sends here also gets the answers, see virtfs_pick(). If that cannot be,
+ * it is slower.
+ */
+static void virtfs_queue_place(struct virtfs_queue *queue)
+{
+	unsigned int cpu, nr = queue->conn->nr_queues;
+
+	cpumask_clear(&queue->cpus);
+	for_each_possible_cpu(cpu)
+		if (queue->conn->queues + cpu % nr == queue)
+			cpumask_set_cpu(cpu, &queue->cpus);
+	irq_set_affinity_and_hint(queue->irq, &queue->cpus);
+}
+
 /**
  * virtfs_queue_start - make the ring and the event channel of a queue
- * @queue: all zeroes; virtfs_queue_stop() frees it, after an error too
- * @conn: whose it is, with the order of its rings
+ * @queue: from virtfs_queue_init(); virtfs_queue_stop() frees it, after an
+ *         error too
  *
  * Return: 0 or what went wrong, which xenstore has been told of.
  */
-int virtfs_queue_start(struct virtfs_queue *queue, struct virtfs_conn *conn)
+int virtfs_queue_start(struct virtfs_queue *queue)
 {
+	struct virtfs_conn *conn = queue->conn;
 	struct xenbus_device *xdev = conn->dev->xdev;
 	struct xen_virtfsif_sring *sring;
 	int err, irq;
-
-	queue->conn = conn;
-	mutex_init(&queue->turn);
-	init_waitqueue_head(&queue->room);
-	spin_lock_init(&queue->lock);
 
 	err = xenbus_setup_ring(xdev, GFP_NOIO, &queue->pages,
 				1 << conn->ring_order, queue->grefs);
@@ -393,5 +449,6 @@ int virtfs_queue_start(struct virtfs_queue *queue, struct virtfs_conn *conn)
 		return irq;
 	}
 	queue->irq = irq;
+	virtfs_queue_place(queue);
 	return 0;
 }

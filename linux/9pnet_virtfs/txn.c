@@ -44,14 +44,13 @@ static struct virtfs_txn *virtfs_txn_alloc(unsigned int pages,
 }
 
 /**
- * virtfs_txn_new - make a transaction and get its pages of the pool
+ * virtfs_txn_new - make a transaction without pages
  * @conn: the connection
  * @client: who asks
  * @req: its request
- * @room: for what; copied data become less where pages are short.
- *        virtfs_txn_add_data() adds the pages of the caller
+ * @room: for what, or more
  *
- * Waits for memory and grants for as long as it takes.
+ * Waits for memory for as long as it takes.
  *
  * Return: the transaction, or -EIO (the connection has ended) or -ERESTARTSYS
  * (killed).
@@ -59,29 +58,48 @@ static struct virtfs_txn *virtfs_txn_alloc(unsigned int pages,
 struct virtfs_txn *virtfs_txn_new(struct virtfs_conn *conn,
 				  struct p9_client *client,
 				  struct p9_req_t *req,
-				  struct virtfs_room *room)
+				  const struct virtfs_room *room)
 {
-	struct virtfs_layout at = virtfs_layout(conn, room);
+	/* With less data there may be a page more, of descriptors. */
+	unsigned int pages = virtfs_layout(conn, room).pages + 1;
 	struct virtfs_txn *txn;
-	int got;
+	int err = 0;
 
 	do {
-		txn = virtfs_txn_alloc(at.pages, room->data);
-		got = txn ? 0 : virtfs_pool_wait(conn, client);
-	} while (!txn && !got);
+		txn = virtfs_txn_alloc(pages, room->data);
+		if (!txn)
+			err = virtfs_pool_wait(conn, client);
+	} while (!txn && !err);
 	if (!txn)
-		return ERR_PTR(got);
+		return ERR_PTR(err);
 	refcount_set(&txn->ref, 1);
 	kref_get(&conn->ref);
 	txn->conn = conn;
 	txn->client = client;
 	txn->req = req;
-	got = virtfs_pool_get(conn, client, txn->buf,
+	txn->max_data = room->data;
+	return txn;
+}
+
+/**
+ * virtfs_txn_get_pages - get a transaction's pages of the pool
+ * @txn: the transaction, which has room in the ring
+ * @room: for what; copied data become less where pages are short
+ *
+ * Waits for memory and grants for as long as it takes.
+ *
+ * Return: 0, or -EIO (the connection has ended) or -ERESTARTSYS (killed).
+ */
+int virtfs_txn_get_pages(struct virtfs_txn *txn, struct virtfs_room *room)
+{
+	struct virtfs_conn *conn = txn->conn;
+	struct virtfs_layout at = virtfs_layout(conn, room);
+	int got;
+
+	got = virtfs_pool_get(conn, txn->client, txn->buf,
 			      virtfs_least_pages(conn, room), at.pages);
-	if (got < 0) {
-		virtfs_txn_put(txn);
-		return ERR_PTR(got);
-	}
+	if (got < 0)
+		return got;
 	txn->nr_buf = got;
 	if (got < at.pages) {
 		atomic_long_inc(&conn->stats.shortened);
@@ -91,9 +109,8 @@ struct virtfs_txn *virtfs_txn_new(struct virtfs_conn *conn,
 	txn->tables_at = at.tables_at;
 	txn->rsp_len = room->rsp + room->copy_in;
 	txn->rc_len = room->rsp;
-	txn->max_data = room->data;
 	atomic_long_inc(&conn->stats.requests);
-	return txn;
+	return 0;
 }
 
 /**
@@ -115,8 +132,9 @@ bool virtfs_txn_revoke(struct virtfs_txn *txn)
 		gnttab_end_foreign_access(txn->seg[i].gref, NULL);
 		txn->busy = true;
 	}
-	virtfs_pool_uncharge(&txn->conn->pool, txn->nr_granted);
 	txn->nr_granted = 0;
+	virtfs_pool_uncharge(&txn->conn->pool, txn->nr_charged);
+	txn->nr_charged = 0;
 	for (i = 0; i < txn->nr_buf; i++)
 		if (!txn->buf[i]->kept &&
 		    !virtfs_pool_end(txn->conn, txn->buf[i]))
@@ -195,42 +213,46 @@ void virtfs_txn_write(struct virtfs_txn *txn, const void *from,
 	}
 }
 
-/* Return: whether all of it could be copied. */
-bool virtfs_txn_write_iter(struct virtfs_txn *txn, unsigned int at,
-			   struct iov_iter *from, unsigned int len)
+/*
+ * No page fault is waited for. Return: how many bytes there were until the
+ * first one.
+ */
+unsigned int virtfs_txn_write_iter(struct virtfs_txn *txn, unsigned int at,
+				   struct iov_iter *from, unsigned int len)
 {
-	unsigned int end = at + len, part;
+	unsigned int done = 0, part, got;
 	void *to;
 
-	for (; at < end; at += part) {
-		part = end - at;
-		to = virtfs_txn_at(txn, at, &part);
-		if (!copy_from_iter_full(to, part, from))
-			return false;
-	}
-	return true;
+	pagefault_disable();
+	do {
+		part = len - done;
+		to = virtfs_txn_at(txn, at + done, &part);
+		got = copy_from_iter(to, part, from);
+		done += got;
+	} while (done < len && got == part);
+	pagefault_enable();
+	return done;
 }
 
-/* From the byte @at of the response. Return: as above. */
-bool virtfs_txn_read_iter(struct virtfs_txn *txn, unsigned int at,
-			  struct iov_iter *to, unsigned int len)
+/* From the byte @at of the response. Return: how many bytes. */
+unsigned int virtfs_txn_read_iter(struct virtfs_txn *txn, unsigned int at,
+				  struct iov_iter *to, unsigned int len)
 {
-	unsigned int end, part;
+	unsigned int done = 0, part, got;
 	void *from;
 
-	at += txn->rsp_at;
-	for (end = at + len; at < end; at += part) {
-		part = end - at;
-		from = virtfs_txn_at(txn, at, &part);
-		if (copy_to_iter(from, part, to) != part)
-			return false;
-	}
-	return true;
+	do {
+		part = len - done;
+		from = virtfs_txn_at(txn, txn->rsp_at + at + done, &part);
+		got = copy_to_iter(from, part, to);
+		done += got;
+	} while (done < len && got == part);
+	return done;
 }
 
 /* From the byte @at of the response, whose end @len is not behind. */
-static void virtfs_txn_read(const struct virtfs_txn *txn, unsigned int at,
-			    void *to, unsigned int len)
+void virtfs_txn_read(const struct virtfs_txn *txn, unsigned int at, void *to,
+		     unsigned int len)
 {
 	unsigned int done, part;
 	void *from;
@@ -244,7 +266,7 @@ static void virtfs_txn_read(const struct virtfs_txn *txn, unsigned int at,
 
 /* Bytes that the backend has put into the caller's pages */
 static void virtfs_txn_read_data(const struct virtfs_txn *txn, void *to,
-			  unsigned int len)
+				 unsigned int len)
 {
 	const struct xen_virtfsif_segment *seg = txn->seg;
 	unsigned int i, part;
@@ -283,43 +305,21 @@ static ssize_t virtfs_txn_extract(struct virtfs_txn *txn, struct iov_iter *iter,
 	return got;
 }
 
-static int virtfs_txn_grant(struct virtfs_txn *txn)
-{
-	struct virtfs_conn *conn = txn->conn;
-	unsigned int i;
-	grant_ref_t head;
-
-	if (!virtfs_pool_charge(&conn->pool, txn->nr_data))
-		return -ENOSPC;
-	if (gnttab_alloc_grant_references(txn->nr_data, &head)) {
-		virtfs_pool_uncharge(&conn->pool, txn->nr_data);
-		return -ENOSPC;
-	}
-	for (i = 0; i < txn->nr_data; i++) {
-		txn->seg[i].gref = gnttab_claim_grant_reference(&head);
-		gnttab_grant_foreign_access_ref(txn->seg[i].gref, conn->domid,
-						xen_page_to_gfn(txn->data[i]),
-						!txn->data_in);
-	}
-	txn->nr_granted = txn->nr_data;
-	return 0;
-}
-
 /**
- * virtfs_txn_add_data - grant the pages of a caller's data
- * @txn: the transaction
+ * virtfs_txn_add_data - take the pages of a caller's data
+ * @txn: the transaction, which has no pages and no room in the ring yet: this
+ *       can wait for page faults
  * @iter: the data; moves on by as much as is returned
  * @len: how much of it
  * @in: whether it is for the backend to write
  *
  * Return: how much it is now, which is less where it is in too many pieces;
- * -ENOSPC: there are too few grants; -EFAULT.
+ * -ENOSPC: it cannot be granted; -EFAULT.
  */
 int virtfs_txn_add_data(struct virtfs_txn *txn, struct iov_iter *iter,
 			unsigned int len, bool in)
 {
 	ssize_t got = 0;
-	int err;
 
 	txn->data_in = in;
 	txn->data_user = user_backed_iter(iter);
@@ -331,8 +331,29 @@ int virtfs_txn_add_data(struct virtfs_txn *txn, struct iov_iter *iter,
 	}
 	if (!txn->data_len || got == -ENOSPC)
 		return got ?: -EFAULT;
-	err = virtfs_txn_grant(txn);
-	return err ?: txn->data_len;
+	if (!virtfs_pool_charge(&txn->conn->pool, txn->nr_data))
+		return -ENOSPC;
+	txn->nr_charged = txn->nr_data;
+	return txn->data_len;
+}
+
+/* Grant these pages. Return: 0, or -ENOSPC. */
+int virtfs_txn_grant(struct virtfs_txn *txn)
+{
+	grant_ref_t head;
+	unsigned int i;
+
+	if (gnttab_alloc_grant_references(txn->nr_data, &head))
+		return -ENOSPC;
+	for (i = 0; i < txn->nr_data; i++) {
+		txn->seg[i].gref = gnttab_claim_grant_reference(&head);
+		gnttab_grant_foreign_access_ref(txn->seg[i].gref,
+						txn->conn->domid,
+						xen_page_to_gfn(txn->data[i]),
+						!txn->data_in);
+	}
+	txn->nr_granted = txn->nr_data;
+	return 0;
 }
 
 static struct virtfs_run *virtfs_txn_run(struct virtfs_txn *txn, u16 flags,
@@ -368,14 +389,15 @@ static void virtfs_txn_run_buf(struct virtfs_txn *txn, unsigned int at,
 }
 
 /*
- * Describe a run in a page of its own, where that saves slots.
+ * Describe a run in a page of its own, where that saves slots. One that has
+ * become shorter than expected can have no page for that, but has the slots.
  *
  * Return: whether @table was needed.
  */
 static bool virtfs_txn_describe(struct virtfs_txn *txn, struct virtfs_run *run,
 				struct virtfs_page *table)
 {
-	if (!virtfs_is_indirect(txn->conn, run->count)) {
+	if (!table || !virtfs_is_indirect(txn->conn, run->count)) {
 		txn->nr_slots += run->count;
 		return false;
 	}

@@ -3,7 +3,9 @@
  * 9P over the Xen device type "virtfs": what the files of this module know of
  * each other.
  *
- *   main.c    transport operations for the 9P client
+ *   main.c    the transport, for the 9P client
+ *   request.c its requests
+ *   zc.c      those with data of somebody else
  *   xenbus.c  the handshake with the backend
  *   device.c  a device as mounts see it
  *   conn.c    a connection, and who uses it
@@ -22,6 +24,7 @@
 #define _9PNET_VIRTFS_H
 
 #include <linux/bitmap.h>
+#include <linux/cpumask.h>
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/llist.h>
@@ -37,6 +40,8 @@
 #include "hw/xen/io/virtfs.h"
 
 #define VIRTFS_MAX_QUEUES	4U
+/* Room for the reply to any request whose reply has no data in it */
+#define VIRTFS_SMALL_REPLY	1024U
 /* Requests in flight in one queue; the 9P servers we know take 128 in all. */
 #define VIRTFS_MAX_TXNS		128U
 /*
@@ -77,6 +82,7 @@ struct virtfs_pool {
 	struct list_head free;
 	unsigned int nr_free;
 	unsigned int kept;	/* free or not */
+	unsigned int lent;	/* of these, see virtfs_pool_lend() */
 	unsigned int max_kept;
 	/* All pages that are granted, the caller's and those kept included */
 	unsigned int granted;
@@ -91,6 +97,7 @@ struct virtfs_queue {
 	grant_ref_t grefs[XENBUS_MAX_RING_GRANTS];
 	evtchn_port_t evtchn;
 	int irq;
+	struct cpumask cpus;	/* whose requests go here */
 
 	struct mutex turn;	/* whose request is the next for the ring */
 	wait_queue_head_t room;
@@ -148,7 +155,7 @@ struct virtfs_dev {
 	bool removed;		/* xenbus has let go of it */
 	bool announced;		/* to udev */
 	wait_queue_head_t changed;
-	struct work_struct work;	/* sees what the backend's state is */
+	struct delayed_work work;	/* sees what the backend's state is */
 
 	spinlock_t gate;	/* of the connection, see virtfs_enter() */
 	struct virtfs_conn *conn;
@@ -197,6 +204,7 @@ struct virtfs_txn {
 	struct page **data;
 	unsigned int max_data;
 	unsigned int nr_data;
+	unsigned int nr_charged;
 	unsigned int nr_granted;
 	unsigned int data_len;
 	bool busy;		/* the backend kept what it was done with */
@@ -227,6 +235,19 @@ struct virtfs_layout {
 	unsigned int tables_at;
 	unsigned int pages;
 };
+
+/* request.c */
+struct virtfs_queue *virtfs_pick(struct virtfs_conn *conn,
+				 const struct p9_req_t *req);
+int virtfs_prepare(struct virtfs_queue *queue, struct virtfs_txn *txn,
+		   struct virtfs_room *room);
+void virtfs_drop(struct virtfs_queue *queue, struct virtfs_txn *txn);
+int virtfs_request(struct p9_client *client, struct p9_req_t *req);
+
+/* zc.c */
+int virtfs_zc_request(struct p9_client *client, struct p9_req_t *req,
+		      struct iov_iter *uidata, struct iov_iter *uodata,
+		      int inlen, int outlen, int in_hdr_len);
 
 /* xenbus.c */
 extern struct xenbus_driver virtfs_driver;
@@ -260,7 +281,8 @@ void virtfs_debugfs_exit(void);
 void virtfs_debugfs_add(struct virtfs_dev *dev);
 
 /* queue.c */
-int virtfs_queue_start(struct virtfs_queue *queue, struct virtfs_conn *conn);
+void virtfs_queue_init(struct virtfs_queue *queue, struct virtfs_conn *conn);
+int virtfs_queue_start(struct virtfs_queue *queue);
 void virtfs_queue_fail(struct virtfs_queue *queue);
 void virtfs_queue_stop(struct virtfs_queue *queue);
 int virtfs_queue_reserve(struct virtfs_queue *queue, unsigned int slots);
@@ -287,9 +309,11 @@ unsigned int virtfs_most_slots(const struct virtfs_conn *conn,
 struct virtfs_txn *virtfs_txn_new(struct virtfs_conn *conn,
 				  struct p9_client *client,
 				  struct p9_req_t *req,
-				  struct virtfs_room *room);
+				  const struct virtfs_room *room);
 int virtfs_txn_add_data(struct virtfs_txn *txn, struct iov_iter *iter,
 			unsigned int len, bool in);
+int virtfs_txn_get_pages(struct virtfs_txn *txn, struct virtfs_room *room);
+int virtfs_txn_grant(struct virtfs_txn *txn);
 int virtfs_txn_seal(struct virtfs_txn *txn, unsigned int req_len);
 void virtfs_txn_put(struct virtfs_txn *txn);
 void virtfs_txn_put_atomic(struct virtfs_txn *txn);
@@ -298,10 +322,12 @@ int virtfs_txn_complete(struct virtfs_txn *txn);
 void virtfs_txn_fail(struct virtfs_txn *txn, int err);
 void virtfs_txn_write(struct virtfs_txn *txn, const void *from,
 		      unsigned int len);
-bool virtfs_txn_write_iter(struct virtfs_txn *txn, unsigned int at,
-			   struct iov_iter *from, unsigned int len);
-bool virtfs_txn_read_iter(struct virtfs_txn *txn, unsigned int at,
-			  struct iov_iter *to, unsigned int len);
+unsigned int virtfs_txn_write_iter(struct virtfs_txn *txn, unsigned int at,
+				   struct iov_iter *from, unsigned int len);
+unsigned int virtfs_txn_read_iter(struct virtfs_txn *txn, unsigned int at,
+				  struct iov_iter *to, unsigned int len);
+void virtfs_txn_read(const struct virtfs_txn *txn, unsigned int at, void *to,
+		     unsigned int len);
 void virtfs_txn_reap(struct work_struct *work);
 
 /* pool.c */
@@ -315,6 +341,8 @@ int virtfs_pool_get(struct virtfs_conn *conn, struct p9_client *client,
 		    struct virtfs_page **pages, unsigned int least,
 		    unsigned int most);
 int virtfs_pool_wait(struct virtfs_conn *conn, struct p9_client *client);
+bool virtfs_pool_lend(struct virtfs_conn *conn, unsigned int count);
+void virtfs_pool_unlend(struct virtfs_conn *conn, unsigned int count);
 bool virtfs_pool_end(struct virtfs_conn *conn, struct virtfs_page *page);
 void virtfs_pool_put(struct virtfs_conn *conn, struct virtfs_page **pages,
 		     unsigned int count);

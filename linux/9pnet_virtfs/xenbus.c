@@ -23,6 +23,8 @@
 
 #include "virtfs.h"
 
+/* When a connection is tried again that has failed for want of memory */
+#define VIRTFS_RETRY_TIME	HZ
 /* How long the backend may take to let go of a connection */
 #define VIRTFS_CLOSE_US		(5 * USEC_PER_SEC)
 #define VIRTFS_CLOSE_POLL_US	(10 * USEC_PER_MSEC)
@@ -115,7 +117,7 @@ static int virtfs_start_queues(struct virtfs_conn *conn)
 	int err = 0;
 
 	for (i = 0; i < count && !err; i++)
-		err = virtfs_queue_start(conn->queues + i, conn);
+		err = virtfs_queue_start(conn->queues + i);
 	/* Those behind the failed one are not to be stopped. */
 	conn->nr_queues = i;
 	return err;
@@ -192,17 +194,36 @@ static int virtfs_publish(struct virtfs_conn *conn)
 	return err;
 }
 
+/* Whether there are grants for all rings. xenbus takes a lack as the end. */
+static bool virtfs_can_grant(const struct virtfs_conn *conn)
+{
+	grant_ref_t head;
+
+	if (gnttab_alloc_grant_references(conn->nr_queues << conn->ring_order,
+					  &head))
+		return false;
+	gnttab_free_grant_references(head);
+	return true;
+}
+
+/* Return: -EAGAIN for want of memory or grants. */
 static int virtfs_connect(struct virtfs_dev *dev)
 {
 	struct virtfs_conn *conn = virtfs_conn_new(dev);
 
 	if (conn)
 		virtfs_read_features(conn);
-	if (!conn || !virtfs_pool_fill(conn)) {
-		xenbus_dev_fatal(dev->xdev, -ENOMEM, "making a connection");
-		return -ENOMEM;
-	}
+	if (!conn || !virtfs_pool_fill(conn) || !virtfs_can_grant(conn))
+		return -EAGAIN;
 	return virtfs_start_queues(conn) ?: virtfs_publish(conn);
+}
+
+static void virtfs_connect_later(struct virtfs_dev *dev)
+{
+	dev_warn_ratelimited(&dev->xdev->dev,
+			     "short of memory or grants, tries again\n");
+	virtfs_conn_free(dev);
+	queue_delayed_work(virtfs_wq, &dev->work, VIRTFS_RETRY_TIME);
 }
 
 /* The backend is in InitWait. */
@@ -217,6 +238,10 @@ static void virtfs_setup(struct virtfs_dev *dev)
 		xenbus_dev_fatal(dev->xdev, err, "reading the tag");
 	else
 		err = virtfs_connect(dev);
+	if (err == -EAGAIN) {
+		virtfs_connect_later(dev);
+		return;
+	}
 	if (err) {
 		virtfs_conn_free(dev);
 		virtfs_set_state(dev, VIRTFS_CLOSED);
@@ -314,7 +339,8 @@ static void virtfs_look(struct virtfs_dev *dev)
 
 static void virtfs_work(struct work_struct *work)
 {
-	struct virtfs_dev *dev = container_of(work, struct virtfs_dev, work);
+	struct virtfs_dev *dev = container_of(work, struct virtfs_dev,
+					      work.work);
 
 	mutex_lock(&dev->lock);
 	virtfs_look(dev);
@@ -332,7 +358,7 @@ static void virtfs_backend_changed(struct xenbus_device *xdev,
 	struct virtfs_dev *dev = dev_get_drvdata(&xdev->dev);
 
 	if (!mutex_trylock(&dev->lock)) {
-		queue_work(virtfs_wq, &dev->work);
+		mod_delayed_work(virtfs_wq, &dev->work, 0);
 		return;
 	}
 	virtfs_look(dev);
@@ -348,7 +374,7 @@ static int virtfs_probe(struct xenbus_device *xdev,
 
 	if (!dev)
 		return -ENOMEM;
-	INIT_WORK(&dev->work, virtfs_work);
+	INIT_DELAYED_WORK(&dev->work, virtfs_work);
 	/* Linux remembers the state of a device that had a driver before. */
 	dev->again = xdev->state != XenbusStateInitialising;
 	dev_set_drvdata(&xdev->dev, dev);
@@ -385,7 +411,7 @@ static void virtfs_remove(struct xenbus_device *xdev)
 	virtfs_conn_free(dev);
 	virtfs_set_state(dev, VIRTFS_CLOSED);
 	mutex_unlock(&dev->lock);
-	cancel_work_sync(&dev->work);
+	cancel_delayed_work_sync(&dev->work);
 	debugfs_remove(dev->debugfs);
 	virtfs_dev_gone(dev);
 }

@@ -27,6 +27,8 @@ LIMIT = 1200
 def pytest_configure(config):
     config.addinivalue_line('markers', 'core: runs on PV, PVH and HVM')
     config.addinivalue_line('markers', 'protocols: runs over 9pfs and virtfs')
+    config.addinivalue_line('markers', 'soak: takes minutes; runs where -k names '
+                            'this marker')
 
 
 def pytest_generate_tests(metafunc):
@@ -41,6 +43,9 @@ def pytest_generate_tests(metafunc):
 def pytest_collection_modifyitems(config, items):
     """HVM guests have the slowest processor: one protocol is enough for them."""
     def wanted(item):
+        if (item.get_closest_marker('soak')
+                and 'soak' not in config.option.keyword):
+            return False
         params = getattr(item, 'callspec', None) and item.callspec.params or {}
         return (params.get('shared_guest'), params.get('protocol')) != (
             'hvm', 'virtfs')

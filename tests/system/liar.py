@@ -23,6 +23,8 @@ SLOTS_AT, SLOTS = 64, 256
 MORE, WRITE = 1, 2
 (RLERROR, TGETATTR, TLOPEN, TVERSION, TATTACH, TWALK, TREAD, TWRITE, TCLUNK,
  TSETATTR, TFLUSH) = 7, 24, 12, 100, 104, 110, 116, 118, 120, 26, 108
+# Of 9P2000.u
+RERROR, TOPEN, TSTAT = 107, 112, 124
 DIRECTORY, FILE = struct.pack('<BIQ', 0x80, 0, 1), struct.pack('<BIQ', 0, 0, 2)
 
 
@@ -57,19 +59,37 @@ class Liar:
         self.more_written = 0       # than there was
         self.keep_mapped = False    # what it has done with
         self.silent = False
+        self.long_error = False     # of 9P2000.u, in reply to a read
         # What it has seen of pages beside the segments that it was given
         self.beside = b''
         self.held = []
 
     def start(self):
+        self.announce()
+        return self.connect()
+
+    def announce(self):
+        """Its device is there, and it waits for the frontend."""
         guest = [(self.domid, False, False), (0, True, False)]
         STORE.create({
-            self.back: ([(0, False, False), (self.domid, True, False)], {
-                'frontend': self.front, 'frontend-id': self.domid, 'online': 1,
-                'state': INIT_WAIT}),
+            **self.offer(),
             self.front: (guest, {'backend': self.back, 'backend-id': 0,
                                  'state': INITIALISING, 'tag': self.tag,
                                  **self.nodes})})
+
+    def offer(self):
+        """Its own nodes, for Store.create()."""
+        return {self.back: ([(0, False, False), (self.domid, True, False)], {
+            'frontend': self.front, 'frontend-id': self.domid, 'online': 1,
+            'state': INIT_WAIT})}
+
+    def come_back(self):
+        """After close() and without its nodes: as another one."""
+        STORE.create(self.offer())
+        self.connect()
+
+    def connect(self):
+        self.ended.clear()
         wait_for('the frontend', lambda: STORE.read(
             f'{self.front}/state') == str(INITIALISED))
         self.grants = os.open('/dev/xen/gntdev', os.O_RDWR)
@@ -170,6 +190,8 @@ class Liar:
 
     def reply(self, request):
         _, kind, tag = struct.unpack_from('<IBH', request)
+        if kind == TREAD and self.long_error:
+            return self.error_without_end(tag)
         body = self.body(kind, request[7:])
         if body is None:
             kind, body = RLERROR - 1, struct.pack('<I', errno.EOPNOTSUPP)
@@ -187,7 +209,9 @@ class Liar:
         if kind == TGETATTR:
             fid = struct.unpack_from('<I', body)[0]
             return self.attributes(fid)
-        if kind == TLOPEN:
+        if kind == TSTAT:
+            return self.stat(struct.unpack_from('<I', body)[0])
+        if kind in (TLOPEN, TOPEN):
             return FILE + struct.pack('<I', 0)
         if kind == TREAD:
             count = struct.unpack_from('<I', body, 12)[0]
@@ -198,6 +222,20 @@ class Liar:
         if kind in (TCLUNK, TSETATTR, TFLUSH):
             return b''
         return None
+
+    @staticmethod
+    def error_without_end(tag):
+        """Its text and its size go on behind what a client keeps of an error."""
+        return (struct.pack('<IBHH', 100_000, RERROR, tag, 60_000)
+                + b'leak' * 1500)
+
+    @staticmethod
+    def stat(fid):
+        mode, qid = (1 << 31 | 0o755, DIRECTORY) if fid == 0 else (0o644, FILE)
+        entry = (struct.pack('<HI', 0, 0) + qid
+                 + struct.pack('<IIIQ', mode, 0, 0, 1 << 30)
+                 + bytes(5 * 2 + 3 * 4))
+        return struct.pack('<HH', 2 + len(entry), len(entry)) + entry
 
     @staticmethod
     def attributes(fid):

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from liar import Liar
-from xenguest import CLOSED, CONNECTED, wait_for
+from xenguest import CLOSED, CONNECTED, STORE, wait_for
 
 DEVID = 40
 
@@ -16,9 +16,9 @@ def liar(guest):
     """A function that makes a device with such a backend, mounted at /liar."""
     made = []
 
-    def make(**nodes):
+    def make(version='9p2000.L', **nodes):
         made.append(Liar(guest, DEVID, 'liar', **nodes).start())
-        guest.mount('liar', '/liar', 1 << 20, protocol='virtfs')
+        guest.mount('liar', '/liar', 1 << 20, f',version={version}', 'virtfs')
         return made[-1]
     yield make
     guest.run('umount /liar 2>/dev/null; true')
@@ -55,6 +55,28 @@ def test_pages_that_stay_mapped(guest, liar):
     assert 'keeps pages' in ' '.join(guest.new_warnings())
     wait_for('the end', lambda: backend.state() == CLOSED)
     backend.close()
+
+
+def test_error_without_end(guest, liar):
+    """In 9P2000.u an error has a text: Linux keeps 4 KiB of a reply like that,
+    and looks for an error that has this text. What is behind stays there."""
+    liar('9p2000.u').long_error = True
+    said = guest.run('dd if=/liar/file of=/dev/null bs=1M count=1 2>&1; true')
+    assert 'Invalid argument' in said
+    assert 'leak' not in guest.run('dmesg')
+
+
+def test_comes_back(guest, liar):
+    """A backend that has vanished is there again: so is the device."""
+    backend = liar()
+    backend.close()
+    STORE.remove(backend.back)
+    wait_for('the end', lambda: backend.state() == CLOSED)
+    assert 'Input/output error' in write(guest)
+    backend.come_back()
+    guest.mount('liar', '/again', 1 << 20, protocol='virtfs')
+    guest.run('dd if=/dev/zero of=/again/file bs=1M count=1 2>/dev/null')
+    guest.umount('/again')
 
 
 SECRET = 'neighbour of the data'

@@ -141,6 +141,8 @@ def test_two_queues(own_guest, folder):
     for line in sums.splitlines():
         wanted, name = line.split()
         assert digest(folder / name) == wanted, name
+    assert own_guest.run('cat /proc/irq/*/9pnet_virtfs/../smp_affinity '
+                         '| sort | xargs') == '1 2\n'
     assert not own_guest.new_warnings()
 
 
