@@ -25,6 +25,9 @@ OUR_QEMU = ('/usr/libexec/xen-9pfs-qemu-system-i386' if PACKAGES else
             '/usr/bin/qemu-system-i386')
 # The kernel of PV and PVH guests: '', or the suite of one of scripts/kernels
 SUITE = os.environ.get('GUEST_KERNEL', '')
+# The one of scripts/debug-kernel, which has no KASAN in PV guests, and needs
+# memory
+DEBUG = 'debug'
 HVM_KERNEL = f'/boot/vmlinuz-{os.uname().release}'
 # Kernel arguments that shorten a boot, from scripts/machine.
 QUICK = os.environ.get('QUICK', '')
@@ -202,9 +205,11 @@ class Guest:
     def __init__(self, name, kind='pv', shares=(), qemu=OUR_QEMU, mode='agent',
                  vcpus=1, initramfs=INITRAMFS, lines=None, suite=SUITE,
                  memory=256):
+        if suite == DEBUG and kind == 'pv':
+            kind = 'pvh'
         self.name, self.kind, self.shares = name, kind, list(shares)
         self.qemu, self.mode, self.vcpus = qemu, mode, vcpus
-        self.memory = memory
+        self.memory = max(memory, 512) if suite == DEBUG else memory
         self.kernel = HVM_KERNEL if kind == 'hvm' else BOOT / 'vmlinux'
         self.initramfs = initramfs
         if suite and kind != 'hvm':
