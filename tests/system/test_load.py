@@ -3,11 +3,13 @@
 dom0's own: a share of its /usr is the guest's while they run, and so they are
 loaded over the protocol that they test."""
 
+import hashlib
 import os
+import time
 
 import pytest
 
-from xenguest import CONNECTED
+from xenguest import CONNECTED, xl
 
 DEVID = 30
 # What processes of stress-ng do, in a folder each. Not symlink and link: these
@@ -52,3 +54,24 @@ def test_stress_ng(place):
     assert f'passed: {len(STRESSORS)}' in said, said
     assert 'failed: 0' in said, said
     assert not os.listdir(place.outside)
+
+
+def test_pause(place):
+    """The guest stands still again and again, in the middle of its requests."""
+    script = '''set -e; cd /mnt/work
+        for i in 1 2 3 4 5 6 7 8 9 10; do
+            head -c 1000000 /dev/urandom >/tmp/data; cp /tmp/data $i
+            cmp /tmp/data $i; sha256sum <$i
+        done'''
+    guest = place.guest
+    number, end = guest.console.send(script), place.outside / '10'
+    for _ in range(100):
+        if end.exists():
+            break
+        xl('pause', str(guest.domid))
+        time.sleep(0.2)
+        xl('unpause', str(guest.domid))
+        time.sleep(0.5)
+    sums = guest.answer(number, script, 200).split()[::2]
+    assert sums == [hashlib.sha256((place.outside / str(i)).read_bytes())
+                    .hexdigest() for i in range(1, 11)]
