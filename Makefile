@@ -16,7 +16,7 @@ DESTDIR ?=
 TIME ?= 60
 
 .PHONY: help demo shell check lint check-unit check-loopback check-virtio \
-        check-asan check-tsan check-system check-packages check-newer soak \
+        check-asan check-tsan check-system check-packages check-newer many soak \
         fuzz coverage loopback-shell compare bench figures roots \
         qemu stock asan tsan deb check-deb tools images clean distclean
 
@@ -82,6 +82,9 @@ check-packages: deb images ## the same with the packages installed in dom0, as a
 
 check-newer: tools ## newer QEMUs of Debian's archive, on the loopback (QEMU_SRC=tree: that one)
 	@scripts/check-newer
+
+many: qemu tools images ## 32 guests with a share each, and one with 16, on real Xen
+	@scripts/check-system many
 
 roots: ## the Debian 13 roots in which everything happens
 	@scripts/roots

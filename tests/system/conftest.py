@@ -22,11 +22,13 @@ SHARES = Path('/srv/shares')
 FIRST_VIRTFS = 10
 FAILURES = Path('/results/failures')
 LIMIT = 1200
+LONG_LIMIT = 3 * LIMIT
 
 
 def pytest_configure(config):
     config.addinivalue_line('markers', 'core: runs on PV, PVH and HVM')
     config.addinivalue_line('markers', 'protocols: runs over 9pfs and virtfs')
+    config.addinivalue_line('markers', 'long: may take more than the others')
 
 
 def pytest_generate_tests(metafunc):
@@ -109,14 +111,14 @@ def nothing_left():
 # Limits and reports
 
 def out_of_time(_signal, _frame):
-    raise TimeoutError(f'the test has taken more than {LIMIT} s')
+    raise TimeoutError('the test has taken too long')
 
 
 @pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_protocol():
+def pytest_runtest_protocol(item):
     """A test that hangs fails, and the rest goes on."""
     signal.signal(signal.SIGALRM, out_of_time)
-    signal.alarm(LIMIT)
+    signal.alarm(LONG_LIMIT if item.get_closest_marker('long') else LIMIT)
     yield
     signal.alarm(0)
 
