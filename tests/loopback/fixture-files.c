@@ -5,6 +5,7 @@
  */
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "fixture.h"
 
@@ -32,6 +33,20 @@ void fixture_unmount(char *path, const char *fs)
         g_assert_cmpint(umount(path), ==, 0);
     }
     g_free(path);
+}
+
+const struct passwd *fixture_user(Fixture *f)
+{
+    const struct passwd *user = getpwnam(FIXTURE_USER);
+
+    if (getuid() != 0 || !user) {
+        g_test_skip("only root can become " FIXTURE_USER);
+        fixture_down(f);
+        return NULL;
+    }
+    g_assert_cmpint(chmod(f->dir, 0777), ==, 0);
+    g_assert_cmpint(chmod(f->share, 0777), ==, 0);
+    return user;
 }
 
 void fixture_file(Fixture *f, const char *name, const void *data, size_t len)

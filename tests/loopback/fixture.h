@@ -25,6 +25,8 @@
 #ifndef LOOPBACK_FIXTURE_H
 #define LOOPBACK_FIXTURE_H
 
+#include <pwd.h>
+
 #include "9p/calls.h"
 #include "core/account.h"
 #include "core/fault.h"
@@ -141,6 +143,14 @@ uint8_t *fixture_pattern(Fixture *f, const char *name, uint32_t len);
 
 /* All of QEMU's. */
 extern const char *const fixture_models[4];
+
+/*
+ * fixture_user: FIXTURE_USER, whom a process of root's can become, and who may
+ *     make files in the fixture's folders. NULL where this is not root: the
+ *     test is skipped, the fixture is down.
+ */
+#define FIXTURE_USER "nobody"
+const struct passwd *fixture_user(Fixture *f);
 
 /*
  * The backend's type and dialect, and whether devices are virtfs by default.

@@ -6,7 +6,6 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include <errno.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -18,7 +17,6 @@
 /* QEMU ends at a call that is denied, or gets EPERM. */
 #define SANDBOX "-sandbox on,obsolete=deny,spawn=deny,resourcecontrol=deny"
 #define FOR_ROOT SANDBOX ",elevateprivileges=deny"
-#define USER "nobody"
 
 #define DEPTH 16
 #define SIZE 4096
@@ -27,9 +25,6 @@ typedef struct Case {
     const char *model, *dispatch;
 } Case;
 
-static const char *const models[] = {
-    "none", "passthrough", "mapped-xattr", "mapped-file",
-};
 static const char *const dispatches[] = { "auto", "worker", "inline" };
 
 /* Each thread of QEMU has a filter; how many threads there are. */
@@ -194,21 +189,6 @@ static void test_root(gconstpointer opaque)
 
 /* ---- As somebody else ---- */
 
-static const struct passwd *someone(Fixture *f)
-{
-    const struct passwd *user = getpwnam(USER);
-
-    if (getuid() == 0 && user) {
-        /* Where it has to make files. */
-        g_assert_cmpint(chmod(f->dir, 0777), ==, 0);
-        g_assert_cmpint(chmod(f->share, 0777), ==, 0);
-        return user;
-    }
-    g_test_skip("only root can become " USER);
-    fixture_down(f);
-    return NULL;
-}
-
 static uint32_t owner_of(Fixture *f, const char *name)
 {
     g_autofree char *path = g_build_filename(f->share, name, NULL);
@@ -234,10 +214,10 @@ static void serve_as(Fixture *f, const struct passwd *user, const Case *c)
 static void test_user(gconstpointer opaque)
 {
     Fixture *f = shares_up();
-    const struct passwd *user = f ? someone(f) : NULL;
+    const struct passwd *user = f ? fixture_user(f) : NULL;
 
     if (user) {
-        shares_start(f, "-run-with user=" USER " " SANDBOX);
+        shares_start(f, "-run-with user=" FIXTURE_USER " " SANDBOX);
         serve_as(f, user, opaque);
     }
 }
@@ -260,7 +240,7 @@ static char *mount_in(const char *root, const char *path, const char *from,
 static void test_chroot(gconstpointer opaque)
 {
     Fixture *f = shares_up();
-    const struct passwd *user = f ? someone(f) : NULL;
+    const struct passwd *user = f ? fixture_user(f) : NULL;
     g_autofree char *root = NULL, *words = NULL, *dir = NULL, *proc = NULL;
 
     if (!user) {
@@ -296,13 +276,13 @@ int main(int argc, char **argv)
     unsigned i, j;
 
     g_test_init(&argc, &argv, NULL);
-    for (i = 0; i < G_N_ELEMENTS(models); i++) {
+    for (i = 0; i < G_N_ELEMENTS(fixture_models); i++) {
         for (j = 0; j < G_N_ELEMENTS(dispatches); j++) {
-            add_case("root", models[i], dispatches[j], test_root);
+            add_case("root", fixture_models[i], dispatches[j], test_root);
         }
-        if (strcmp(models[i], "passthrough")) {
-            add_case("user", models[i], "auto", test_user);
-            add_case("chroot", models[i], "auto", test_chroot);
+        if (strcmp(fixture_models[i], "passthrough")) {
+            add_case("user", fixture_models[i], "auto", test_user);
+            add_case("chroot", fixture_models[i], "auto", test_chroot);
         }
     }
     return g_test_run();

@@ -7,7 +7,6 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#include <pwd.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -392,8 +391,6 @@ static void test_no_start(void)
 
 /* ---- A QEMU without root ---- */
 
-#define USER "nobody"
-
 /* A line of /proc/PID/status, to be freed. */
 static char *status_of(GPid pid, const char *name)
 {
@@ -433,7 +430,7 @@ static bool qemu_has_sandbox(Fixture *f)
 static void attach_as_user(Fixture *f, const char *qemu, const char *share)
 {
     ToolCall call = {
-        .f = f, .words = { qemu, "--user=" USER, "attach", "7", share },
+        .f = f, .words = { qemu, "--user=" FIXTURE_USER, "attach", "7", share },
     };
 
     tool_call(&call);
@@ -447,29 +444,21 @@ static void test_user(void)
     Fixture *f = tool_begin();
     g_autofree char *qemu = NULL, *share = NULL, *other = NULL;
     g_autofree char *path = NULL, *seccomp = NULL, *caps = NULL, *new = NULL;
-    const struct passwd *user = getpwnam(USER);
+    const struct passwd *user = f ? fixture_user(f) : NULL;
     struct stat st;
     Fe *front;
     GPid pid;
 
-    if (!f) {
-        return;
-    }
-    if (getuid() != 0 || !user) {
-        g_test_skip("only root can become " USER);
-        fixture_down(f);
+    if (!user) {
         return;
     }
     qemu = g_strdup_printf("--qemu=%s", g_getenv("LOOP_QEMU"));
     share = tool_share_of(f, "share", "");
     other = tool_share_of(f, "other", "");
-    /* As /dev/xen and /run/xen are made to be, and the share. */
-    g_assert_cmpint(chmod(f->dir, 0777), ==, 0);
-    g_assert_cmpint(chmod(f->share, 0777), ==, 0);
     tool_run(f, 2, "there is no such user", qemu, "--user=no,body", "attach",
              "7", share);
     tool_run(f, 2, "passthrough needs a QEMU that is root", qemu,
-             "--user=" USER, "attach", "7",
+             "--user=" FIXTURE_USER, "attach", "7",
              "tag=x,path=/,security_model=passthrough");
     g_assert_cmpint(tool_started(f), ==, 0);
 
@@ -499,7 +488,7 @@ static void test_user(void)
     tlopen({.fe = &front->client, .fid = 2, .expect_err = EACCES});
 
     /* Another share by the same QEMU; but not where it is somebody else's. */
-    tool_run(f, 0, "'other' is attached", "--user=" USER, "attach", "7",
+    tool_run(f, 0, "'other' is attached", "--user=" FIXTURE_USER, "attach", "7",
              other);
     tool_run(f, 1, "is there already, and does not run as daemon",
              "--user=daemon", "attach", "7", other);
