@@ -12,7 +12,8 @@
  * Where the toolstack asks for an end (Closing, not online) and the device is
  * mounted, that waits for umount. To remove the device's nodes does not wait.
  *
- * All of it happens in a work of the device. xenwatch is everybody's.
+ * It happens in xenwatch, see virtfs_backend_changed(). That is everybody's, so
+ * who would have to wait for the device's lock leaves it to a work.
  */
 #include <linux/cpumask.h>
 #include <linux/debugfs.h>
